@@ -1,0 +1,7 @@
+"""Intervals, survival curves, resampling and comparisons: numbers in, numbers out."""
+
+from __future__ import annotations
+
+from plgkit.stats import bootstrap, compare, intervals, survival
+
+__all__ = ["bootstrap", "compare", "intervals", "survival"]
