@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from typing import Annotated, Literal
 
@@ -11,22 +12,42 @@ from pydantic import AfterValidator, Field, model_validator
 from .section import Count, Days, Name, Names, Number, Points, Section, Share, fault
 
 Kind = Literal[
-    "onboarding_completed", "invited", "integration_connected", "active_days", "core_features", "items_created",
-    "active_streak", "limit_hit", "pricing_viewed", "premium_tried", "payment_details", "company_size", "industry", "event",
+    "onboarding_completed",
+    "invited",
+    "integration_connected",
+    "active_days",
+    "core_features",
+    "items_created",
+    "active_streak",
+    "limit_hit",
+    "pricing_viewed",
+    "premium_tried",
+    "payment_details",
+    "company_size",
+    "industry",
+    "event",
 ]
 
 
 class Fit(Section):
     """The ideal customer."""
 
-    employees_min: Count | None = Field(None, description="Fewest people of a company that fits.", examples=[20])
-    employees_max: Count | None = Field(None, description="Most people of a company that fits.", examples=[500])
-    industries: Names = Field(default_factory=list, description="Industries that fit.", examples=[["software", "finance"]])
+    employees_min: Count | None = Field(
+        None, description="Fewest people of a company that fits.", examples=[20]
+    )
+    employees_max: Count | None = Field(
+        None, description="Most people of a company that fits.", examples=[500]
+    )
+    industries: Names = Field(
+        default_factory=list, description="Industries that fit.", examples=[["software", "finance"]]
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Fit:
         if None not in (self.employees_min, self.employees_max) and self.employees_min > self.employees_max:
-            raise fault("clash", f"has employees_min {self.employees_min} above employees_max {self.employees_max}.")
+            raise fault(
+                "clash", f"has employees_min {self.employees_min} above employees_max {self.employees_max}."
+            )
         return self
 
 
@@ -37,13 +58,18 @@ class Signal(Section):
     points: Points = Field(description="Points it is worth.", examples=[25])
     kind: Kind = Field(
         description="What is counted; the events are those of the playbook's own sections, or for kind event those in events.",
-        examples=["invited"])
+        examples=["invited"],
+    )
     at_least: Count = Field(1, description="How often, how many or how many days.", examples=[4])
     at_most: Count | None = Field(None, description="No points above this.", examples=[3])
     within_days: Days | None = Field(
-        None, description="Only the first days of the account count.", examples=[14])
+        None, description="Only the first days of the account count.", examples=[14]
+    )
     events: Names = Field(
-        default_factory=list, description="Events that count, for kind event only.", examples=[["api_key_created"]])
+        default_factory=list,
+        description="Events that count, for kind event only.",
+        examples=[["api_key_created"]],
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Signal:
@@ -52,7 +78,9 @@ class Signal(Section):
         if self.kind == "event" and not self.events:
             raise fault("clash", "is of kind 'event' without events; expected the events that count.")
         if self.kind != "event" and self.events:
-            raise fault("clash", f"is of kind {self.kind!r} with events; expected kind 'event', or no events.")
+            raise fault(
+                "clash", f"is of kind {self.kind!r} with events; expected kind 'event', or no events."
+            )
         return self
 
 
@@ -69,7 +97,9 @@ def _signals() -> list[Signal]:
         Signal(name="invited 1 to 3 people", kind="invited", points=15, at_most=3),
         Signal(name="invited 4 or more people", kind="invited", points=25, at_least=4),
         Signal(name="integration connected", kind="integration_connected", points=20),
-        Signal(name="active on 5 of the first 14 days", kind="active_days", points=15, at_least=5, within_days=14),
+        Signal(
+            name="active on 5 of the first 14 days", kind="active_days", points=15, at_least=5, within_days=14
+        ),
         Signal(name="3 or more core features", kind="core_features", points=20, at_least=3),
         Signal(name="10 or more items created", kind="items_created", points=15, at_least=10),
         Signal(name="active 7 days running", kind="active_streak", points=25, at_least=7),
@@ -91,13 +121,15 @@ def _check_signals(signals: list[Signal]) -> list[Signal]:
     names = [each.name for each in signals]
     again = sorted({each for each in names if names.count(each) > 1})
     if again:
-        raise fault("clash", f"has {', '.join(map(repr, again))} more than once; expected a name of its own for each.")
+        raise fault(
+            "clash", f"has {', '.join(map(repr, again))} more than once; expected a name of its own for each."
+        )
     return signals
 
 
 def _check_tiers(tiers: list[Tier]) -> list[Tier]:
     starts = [each.from_ for each in tiers]
-    if not starts or starts[0] != 0 or any(b <= a for a, b in zip(starts, starts[1:])):
+    if not starts or starts[0] != 0 or any(b <= a for a, b in itertools.pairwise(starts)):
         found = ", ".join(f"{each:g}" for each in starts) or "nothing"
         raise fault("clash", f"begin at {found}; expected a first tier from 0 and each next one higher.")
     return tiers
@@ -108,17 +140,29 @@ class Pql(Section):
 
     threshold: Points = Field(65, description="Points from which an account is a lead.", examples=[80])
     lifespan_days: Days | None = Field(
-        None, description="Days until a signal is worth nothing, losing the same every day; without it, no decay.",
-        examples=[90])
-    within_days: Days = Field(90, description="Days from qualifying in which a first payment counts.", examples=[60])
+        None,
+        description="Days until a signal is worth nothing, losing the same every day; without it, no decay.",
+        examples=[90],
+    )
+    within_days: Days = Field(
+        90, description="Days from qualifying in which a first payment counts.", examples=[60]
+    )
     weekly_capacity: Count = Field(20, description="Leads that the team can call in a week.", examples=[50])
     signals: Annotated[list[Signal], AfterValidator(_check_signals)] = Field(
-        default_factory=_signals, description="All signals; a list given here takes the place of the defaults.",
-        examples=[[{"name": "invited a team", "kind": "invited", "points": 25, "at_least": 4},
-                   {"name": "made an API key", "kind": "event", "points": 30, "events": ["api_key_created"]}]])
+        default_factory=_signals,
+        description="All signals; a list given here takes the place of the defaults.",
+        examples=[
+            [
+                {"name": "invited a team", "kind": "invited", "points": 25, "at_least": 4},
+                {"name": "made an API key", "kind": "event", "points": 30, "events": ["api_key_created"]},
+            ]
+        ],
+    )
     tiers: Annotated[list[Tier], AfterValidator(_check_tiers)] = Field(
-        default_factory=_tiers, description="Tiers in rising order, the first from 0.",
-        examples=[[{"name": "nurture", "from": 0}, {"name": "sales", "from": 65}]])
+        default_factory=_tiers,
+        description="Tiers in rising order, the first from 0.",
+        examples=[[{"name": "nurture", "from": 0}, {"name": "sales", "from": 65}]],
+    )
 
 
 class Target(Section):
@@ -126,28 +170,43 @@ class Target(Section):
 
     value: Number = Field(description="The value wanted, in the measure's unit.", examples=[0.55])
     due: Annotated[dt.date, Field(strict=False)] | None = Field(
-        None, description="Day by which it should be reached.", examples=[dt.date(2026, 12, 31)])
+        None, description="Day by which it should be reached.", examples=[dt.date(2026, 12, 31)]
+    )
     better: Literal["higher", "lower"] | None = Field(
-        None, description="Which side of the value is good; without it, as the measure says.", examples=["higher"])
+        None,
+        description="Which side of the value is good; without it, as the measure says.",
+        examples=["higher"],
+    )
     guardrail: bool = Field(
-        False, description="A line that must hold: a run of reports fails when it is missed.",
-        examples=[True])
+        False, description="A line that must hold: a run of reports fails when it is missed.", examples=[True]
+    )
 
 
 class Experiment(Section):
     """One experiment, as written down before its result is seen."""
 
-    control: Name = Field("control", description="Variant the others are compared with.", examples=["old_page"])
+    control: Name = Field(
+        "control", description="Variant the others are compared with.", examples=["old_page"]
+    )
     metric_event: Name | None = Field(
-        None, description="Event that counts as success; without it, activation.", examples=["report_created"])
-    within_days: Days = Field(14, description="Days from first exposure in which success counts.", examples=[7])
+        None, description="Event that counts as success; without it, activation.", examples=["report_created"]
+    )
+    within_days: Days = Field(
+        14, description="Days from first exposure in which success counts.", examples=[7]
+    )
     hypothesis: str = Field(
-        "", description="What is expected and why.", examples=["A template to start from lets more people finish a report."])
+        "",
+        description="What is expected and why.",
+        examples=["A template to start from lets more people finish a report."],
+    )
     shares: dict[str, Share] | None = Field(
-        None, description="Planned share of each variant; they sum to 1. Without it, equal shares.",
-        examples=[{"control": 0.5, "template": 0.5}])
+        None,
+        description="Planned share of each variant; they sum to 1. Without it, equal shares.",
+        examples=[{"control": 0.5, "template": 0.5}],
+    )
     principle: str | None = Field(
-        None, description="The principle it rests on.", examples=["Show an example before asking for work."])
+        None, description="The principle it rests on.", examples=["Show an example before asking for work."]
+    )
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Experiment:
@@ -156,5 +215,8 @@ class Experiment(Section):
         if not math.isclose(sum(self.shares.values()), 1, abs_tol=1e-6):
             raise fault("clash", f"has shares that sum to {sum(self.shares.values()):g}; expected 1.")
         if self.control not in self.shares:
-            raise fault("clash", f"has the control {self.control!r}, which is not in shares: {', '.join(self.shares)}.")
+            raise fault(
+                "clash",
+                f"has the control {self.control!r}, which is not in shares: {', '.join(self.shares)}.",
+            )
         return self

@@ -3,37 +3,88 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, model_validator
 
+from plgkit.errors import nearest
 from plgkit.schema import TABLES
 
 from .goals import Experiment, Fit, Pql, Target
 from .journey import (
-    Activation, Activity, Channels, Conversion, Engagement, Features, Invites, Limits, Onboarding, Payment, Pricing,
-    Roles, Trial, Visits,
+    Activation,
+    Activity,
+    Channels,
+    Conversion,
+    Engagement,
+    Features,
+    Invites,
+    Limits,
+    Onboarding,
+    Payment,
+    Pricing,
+    Roles,
+    Trial,
+    Visits,
 )
-from .section import Section, check_known, fault
+from .section import Section, Strange, fault, strange
 from .source import DataRules, LeaveOut, Product, Sessions, TableMap
 
-STAGES = ("acquisition", "activation", "engagement", "retention", "conversion", "pql", "expansion", "advocacy", "experiments")
+STAGES = (
+    "acquisition",
+    "activation",
+    "engagement",
+    "retention",
+    "conversion",
+    "pql",
+    "expansion",
+    "advocacy",
+    "experiments",
+)
 
 
-def _check_tables(tables: dict[str, TableMap]) -> dict[str, TableMap]:
-    check_known(tables, TABLES, what="table")
-    for name, each in tables.items():
-        check_known([*each.columns, *each.constants], TABLES[name].names, what=f"column of table {name!r}")
-    return tables
+def strange_names(found: Mapping[str, Any]) -> list[Strange]:
+    """Find the names of tables, columns and measures that nobody knows, in a playbook or in its TOML data."""
+    tables, targets = found.get("tables"), found.get("targets")
+    return [
+        *_strange_tables(tables if isinstance(tables, dict) else {}),
+        *_strange_targets(targets if isinstance(targets, dict) else {}),
+    ]
 
 
-def _check_targets(targets: dict[str, Target]) -> dict[str, Target]:
-    for name in targets:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", name):
-            raise fault("unknown", "no measure", names={name: "A target is named stage.measure, in quotes: "
-                                                        '[targets."activation.rate"].'}, what="measure")
-    check_known([name.partition(".")[0] for name in targets], STAGES, what="stage")
-    return targets
+def _strange_tables(tables: Mapping[str, Any]) -> list[Strange]:
+    found = strange(tables, TABLES, what="table", under=("tables",))
+    for name in TABLES.keys() & tables.keys():
+        each = tables[name] if isinstance(tables[name], dict) else dict(tables[name])
+        for part in ("columns", "constants"):
+            names = each.get(part)
+            found += strange(
+                names if isinstance(names, dict) else {},
+                TABLES[name].names,
+                what=f"column of the table {name!r}",
+                under=("tables", name, part),
+            )
+    return found
+
+
+def _strange_targets(targets: Mapping[str, Any]) -> list[Strange]:
+    hints = {}
+    for name, each in targets.items():
+        stage, _, measure = name.partition(".")
+        inner = (
+            next((key for key, value in each.items() if isinstance(value, dict)), None)
+            if isinstance(each, dict)
+            else None
+        )
+        if inner is not None:
+            # Without quotes TOML makes two tables of stage and measure.
+            hints[name] = f'Write the name in quotes: [targets."{name}.{inner}"].'
+        elif not re.fullmatch("[a-z][a-z0-9_]*", measure):
+            hints[name] = 'A target is named stage.measure, for example [targets."activation.rate"].'
+        elif stage not in STAGES:
+            hints[name] = f"No stage {stage!r}. {nearest(stage, STAGES)}"
+    return [(("targets", name), "measure", hint) for name, hint in hints.items()]
 
 
 class Playbook(Section):
@@ -48,9 +99,10 @@ class Playbook(Section):
 
     product: Product = Field(default_factory=Product, description="The product itself.")
     data: DataRules = Field(default_factory=DataRules, description="How rows are cleaned.")
-    tables: Annotated[dict[str, TableMap], AfterValidator(_check_tables)] = Field(
-        default_factory=dict, description="Where each table comes from.")
-    leave_out: LeaveOut = Field(default_factory=LeaveOut, description="People and accounts that are in no measure.")
+    tables: dict[str, TableMap] = Field(default_factory=dict, description="Where each table comes from.")
+    leave_out: LeaveOut = Field(
+        default_factory=LeaveOut, description="People and accounts that are in no measure."
+    )
     sessions: Sessions = Field(default_factory=Sessions, description="What one session is.")
     activity: Activity = Field(default_factory=Activity, description="Which events make a person active.")
     activation: Activation = Field(default_factory=Activation, description="The moment of first value.")
@@ -68,6 +120,14 @@ class Playbook(Section):
     engagement: Engagement = Field(default_factory=Engagement, description="The engagement score.")
     fit: Fit = Field(default_factory=Fit, description="The ideal customer.")
     pql: Pql = Field(default_factory=Pql, description="Product-qualified leads.")
-    targets: Annotated[dict[str, Target], AfterValidator(_check_targets)] = Field(
-        default_factory=dict, description="What measures should reach.")
+    targets: dict[str, Target] = Field(default_factory=dict, description="What measures should reach.")
     experiments: dict[str, Experiment] = Field(default_factory=dict, description="Experiments by name.")
+
+    @model_validator(mode="after")
+    def _names_known(self) -> Playbook:
+        found = strange_names({"tables": self.tables, "targets": self.targets})
+        if found:
+            raise fault(
+                "unknown", " ".join(f"{path[-1]!r} is not a {what}. {hint}" for path, what, hint in found)
+            )
+        return self

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import zoneinfo
 from collections.abc import Iterable
 from functools import cache
-from typing import Annotated, Any, LiteralString
+from types import UnionType
+from typing import Annotated, Any, LiteralString, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from plgkit.errors import nearest
+
+Strange = tuple[tuple[str, ...], str, str]
 
 
 class Section(BaseModel):
@@ -20,9 +24,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
-def fault(kind: LiteralString, text: str, **about: Any) -> PydanticCustomError:
+def fault(kind: LiteralString, text: str) -> PydanticCustomError:
     """A fault of kind `expected` ("expected ..."), `unknown` (a name in place of a known one) or `clash` (keys that disagree)."""
-    return PydanticCustomError(kind, "{text}", {"text": text, **about})
+    return PydanticCustomError(kind, "{text}", {"text": text})
 
 
 @cache
@@ -33,9 +37,11 @@ def _zones() -> frozenset[str]:
 def check_zone(name: str) -> str:
     """Let through the name of an IANA time zone."""
     if name not in _zones():
-        guess = nearest(name.replace(" ", "_"), _zones(), listed=0)
-        hint = f" {guess}" if guess.startswith("Did") else ""
-        raise fault("expected", f"an IANA time zone such as 'America/New_York'.{hint}")
+        cities = {zone.rpartition("/")[2]: zone for zone in sorted(_zones(), reverse=True)}
+        close = difflib.get_close_matches(name.rpartition("/")[2].replace(" ", "_"), cities, n=1)
+        raise fault(
+            "expected", f"an IANA time zone such as {cities[close[0]] if close else 'America/New_York'!r}."
+        )
     return name
 
 
@@ -61,20 +67,40 @@ def check_distinct(names: list[str]) -> list[str]:
     return names
 
 
-def check_known(names: Iterable[str], known: Iterable[str], *, what: str) -> None:
-    """Let through names that are all known; the fault lists the others, each with the nearest known one."""
+def strange(
+    names: Iterable[str], known: Iterable[str], *, what: str, under: tuple[str, ...] = ()
+) -> list[Strange]:
+    """Give each name that is not known: its path, what it should be, and the nearest known one."""
     known = list(known)
-    strange = {name: nearest(name, known, listed=99) for name in names if name not in known}
-    if strange:
-        raise fault("unknown", f"unknown {what}: {', '.join(strange)}", names=strange, what=what)
+    return [((*under, name), what, nearest(name, known, listed=99)) for name in names if name not in known]
+
+
+def inside(annotation: Any) -> Any:
+    """Strip `Annotated` and `None` from a type.
+
+    Examples
+    --------
+    >>> inside(Names | None)
+    list[typing.Annotated[str, AfterValidator(func=check_name)]]
+    """
+    if get_origin(annotation) is Annotated:
+        return inside(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return inside(next(each for each in get_args(annotation) if each is not type(None)))
+    return annotation
+
+
+def keys(section: type[Section]) -> dict[str, Any]:
+    """The keys of a section as they stand in TOML, each with its field."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 Zone = Annotated[str, AfterValidator(check_zone)]
 Currency = Annotated[str, AfterValidator(check_currency)]
 Name = Annotated[str, AfterValidator(check_name)]
 Names = Annotated[list[Name], AfterValidator(check_distinct)]
-Days = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]

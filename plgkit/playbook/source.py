@@ -18,9 +18,13 @@ class Product(Section):
 
     name: Name = Field("My product", description="Name shown in titles.", examples=["Reportly"])
     time_zone: Zone = Field(
-        "UTC", description="IANA time zone in which days, weeks and months are cut.", examples=["Europe/Vienna"])
+        "UTC",
+        description="IANA time zone in which days, weeks and months are cut.",
+        examples=["Europe/Vienna"],
+    )
     week_start: Literal["monday", "sunday"] = Field(
-        "monday", description="First day of a week.", examples=["sunday"])
+        "monday", description="First day of a week.", examples=["sunday"]
+    )
     currency: Currency = Field("USD", description="ISO 4217 code of all money in the data.", examples=["EUR"])
     started_on: Annotated[dt.date, Field(strict=False)] | None = Field(
         None,
@@ -28,8 +32,10 @@ class Product(Section):
         examples=[dt.date(2024, 3, 1)],
     )
     gross_margin: Share = Field(
-        1.0, description="Share of revenue left after the cost of serving it; used for lifetime value and payback.",
-        examples=[0.8])
+        1.0,
+        description="Share of revenue left after the cost of serving it; used for lifetime value and payback.",
+        examples=[0.8],
+    )
 
 
 class DataRules(Section):
@@ -42,35 +48,62 @@ class DataRules(Section):
         examples=["exact"],
     )
     unknown_people: Literal["set_aside", "keep"] = Field(
-        "set_aside", description="What happens to rows of people who are not in the users table.", examples=["keep"])
+        "set_aside",
+        description="What happens to rows of people who are not in the users table.",
+        examples=["keep"],
+    )
     late_after_hours: int = Field(
-        24, ge=0, description="An event received more hours than this after it happened is counted as late "
-        "in the data report.", examples=[48])
+        24,
+        ge=0,
+        le=1_000_000,
+        description="An event received more hours than this after it happened is counted as late "
+        "in the data report.",
+        examples=[48],
+    )
 
 
 class TableMap(Section):
     """Where one table comes from and which of its columns is which."""
 
     file: Name | None = Field(
-        None, description="File beside the playbook; may hold * for several of the same columns. Without file and "
-        "table, the table's own name is looked for.", examples=["export/events-*.csv.gz"])
+        None,
+        description="File beside the playbook; may hold * for several of the same columns. Without file and "
+        "table, the table's own name is looked for.",
+        examples=["export/events-*.csv.gz"],
+    )
     table: Name | None = Field(
-        None, description="Table or view in a database, with its schema where it needs one.", examples=["analytics.events"])
+        None,
+        description="Table or view in a database, with its schema where it needs one.",
+        examples=["analytics.events"],
+    )
     columns: dict[str, Name] = Field(
-        default_factory=dict, description="plgkit's column = the source's column. A column of the same name needs no entry.",
-        examples=[{"user_id": "distinct_id", "occurred_at": "timestamp"}])
+        default_factory=dict,
+        description="plgkit's column = the source's column. A column of the same name needs no entry.",
+        examples=[{"user_id": "distinct_id", "occurred_at": "timestamp"}],
+    )
     constants: dict[str, Constant] = Field(
-        default_factory=dict, description="plgkit's column = a value that all rows have.", examples=[{"event": "order_placed"}])
+        default_factory=dict,
+        description="plgkit's column = a value that all rows have.",
+        examples=[{"event": "order_placed"}],
+    )
     times_in: Zone = Field(
-        "UTC", description="Time zone of times that are written without one.", examples=["America/New_York"])
+        "UTC", description="Time zone of times that are written without one.", examples=["America/New_York"]
+    )
     keep: Literal["all", "first"] = Field(
-        "all", description='"first" keeps the earliest row of each key: a users table made from an events file.',
-        examples=["first"])
+        "all",
+        description='"first" keeps the earliest row of each key: a users table made from an events file.',
+        examples=["first"],
+    )
     where: dict[str, list[Scalar]] = Field(
-        default_factory=dict, description="Source column = values; only rows with one of them are read.",
-        examples=[{"environment": ["production"]}])
+        default_factory=dict,
+        description="Source column = values; only rows with one of them are read.",
+        examples=[{"environment": ["production"]}],
+    )
     extra: Names = Field(
-        default_factory=list, description="Further source columns to keep, to cut measures by.", examples=[["plan", "browser"]])
+        default_factory=list,
+        description="Further source columns to keep, to cut measures by.",
+        examples=[["plan", "browser"]],
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> TableMap:
@@ -78,7 +111,9 @@ class TableMap(Section):
             raise fault("clash", "has both file and table; expected one of them.")
         both = sorted(self.columns.keys() & self.constants.keys())
         if both:
-            raise fault("clash", f"has {', '.join(both)} in both columns and constants; expected one of them.")
+            raise fault(
+                "clash", f"has {', '.join(both)} in both columns and constants; expected one of them."
+            )
         return self
 
 
@@ -87,15 +122,25 @@ class LeaveOut(Section):
 
     internal: bool = Field(True, description="Leave out people whose is_internal is true.", examples=[False])
     user_ids: Names = Field(
-        default_factory=list, description="Ids of people; * stands for any letters.", examples=[["load-test-*", "u_17"]])
+        default_factory=list,
+        description="Ids of people; * stands for any letters.",
+        examples=[["load-test-*", "u_17"]],
+    )
     users: dict[str, Names] = Field(
-        default_factory=dict, description="Column of users = values; people with one of them are left out.",
-        examples=[{"role": ["bot"]}])
+        default_factory=dict,
+        description="Column of users = values; people with one of them are left out.",
+        examples=[{"role": ["bot"]}],
+    )
     account_ids: Names = Field(
-        default_factory=list, description="Ids of accounts; * stands for any letters.", examples=[["acme-demo"]])
+        default_factory=list,
+        description="Ids of accounts; * stands for any letters.",
+        examples=[["acme-demo"]],
+    )
 
 
 class Sessions(Section):
     """What one session is, where the data carry no session id."""
 
-    gap_minutes: Count = Field(30, description="A pause longer than this begins a new session.", examples=[45])
+    gap_minutes: Count = Field(
+        30, description="A pause longer than this begins a new session.", examples=[45]
+    )
