@@ -153,6 +153,7 @@ class Pql(Section):
         description="All signals; a list given here takes the place of the defaults.",
         examples=[
             [
+                {"name": "invited a few", "kind": "invited", "points": 10, "at_most": 3, "within_days": 14},
                 {"name": "invited a team", "kind": "invited", "points": 25, "at_least": 4},
                 {"name": "made an API key", "kind": "event", "points": 30, "events": ["api_key_created"]},
             ]
@@ -202,7 +203,7 @@ class Experiment(Section):
     shares: dict[str, Share] | None = Field(
         None,
         description="Planned share of each variant; they sum to 1. Without it, equal shares.",
-        examples=[{"control": 0.5, "template": 0.5}],
+        examples=[{"old_page": 0.5, "template": 0.5}],
     )
     principle: str | None = Field(
         None, description="The principle it rests on.", examples=["Show an example before asking for work."]
