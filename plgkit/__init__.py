@@ -1,0 +1,39 @@
+"""A playbook for product-led growth: from the first visit to net revenue retention.
+
+Start with `plgkit.connect(source)`, then ask a measure: `plgkit.metrics.activation.rate(data)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from plgkit import charts, errors, metrics, notebook, reports, samples, schema, scorecard
+    from plgkit.metrics.registry import catalogue
+    from plgkit.sources.connect import connect
+    from plgkit.sources.data import Data
+
+_LATER = {
+    "connect": "plgkit.sources.connect",
+    "Data": "plgkit.sources.data",
+    "catalogue": "plgkit.metrics.registry",
+}
+_MODULES = ("charts", "errors", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
+
+__all__ = ["Data", "__version__", "catalogue", "charts", "connect", "errors", "metrics", "notebook",
+           "reports", "samples", "schema", "scorecard"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"plgkit.{name}")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"plgkit has no {name!r}; it has: {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

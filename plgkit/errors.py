@@ -1,0 +1,113 @@
+"""Every error plgkit raises on purpose: what was wrong, what there is, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PlgkitError(Exception):
+    """The parent of all errors that plgkit raises on purpose."""
+
+
+def nearest(name: str, known: Iterable[object], *, listed: int = 12) -> str:
+    """Say which known name is nearest to `name`, or list the known ones.
+
+    Examples
+    --------
+    >>> nearest("report_create", ["report_created", "signed_in"])
+    "Did you mean 'report_created'?"
+    >>> nearest("x", ["a", "b"])
+    'It has: a, b.'
+    """
+    names = sorted({str(each) for each in known})
+    close = difflib.get_close_matches(str(name), names, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    if not names:
+        return "It has none."
+    more = f" and {len(names) - listed} more" if len(names) > listed else ""
+    return f"It has: {', '.join(names[:listed])}{more}."
+
+
+class UnknownEvent(PlgkitError, ValueError):
+    """An event name that occurs nowhere in the data."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No event {name!r} in table 'events'. {nearest(name, known)}")
+
+
+class UnknownSegment(PlgkitError, ValueError):
+    """A column to cut by that no table of people or accounts has."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No column {name!r} to cut by. {nearest(name, known)}")
+
+
+class UnknownMeasure(PlgkitError, ValueError):
+    """A measure that is not in the catalogue."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No measure {name!r} in the catalogue. {nearest(name, known)}")
+
+
+class UnknownParameter(PlgkitError, ValueError):
+    """A parameter that a measure or a notebook does not take."""
+
+    def __init__(self, name: str, known: Iterable[str], *, of: str):
+        super().__init__(f"{of} takes no parameter {name!r}. {nearest(name, known)}")
+
+
+class BadParameter(PlgkitError, ValueError):
+    """A parameter whose value cannot be used."""
+
+    def __init__(self, name: str, found: object, *, expected: str):
+        super().__init__(f"{name} is {found!r}; expected {expected}.")
+
+
+class MissingTable(PlgkitError, LookupError):
+    """A table that a measure reads and the data do not have."""
+
+    def __init__(self, name: str, known: Iterable[str], *, one_row: str):
+        has = ", ".join(known) or "none"
+        super().__init__(
+            f"This needs the table {name!r} (one row per {one_row}), which these data do not have. "
+            f"They have: {has}. Name its file under [tables.{name}] in playbook.toml."
+        )
+        self.table = name
+
+
+class MissingSetting(PlgkitError, LookupError):
+    """A word of the playbook that a measure needs and nobody has given."""
+
+    def __init__(self, key: str, *, example: str, why: str):
+        super().__init__(f"{why} Set it in playbook.toml, for example: {example}")
+        self.key = key
+
+
+class BadPlaybook(PlgkitError, ValueError):
+    """A playbook that cannot be used; `problems` has one sentence per fault."""
+
+    def __init__(self, where: str, problems: list[str]):
+        self.problems = problems
+        super().__init__(f"{where} cannot be used:\n" + "\n".join(f"- {each}" for each in problems))
+
+
+class BadSource(PlgkitError, ValueError):
+    """A source of data that cannot be opened or understood."""
+
+
+class BadData(PlgkitError, ValueError):
+    """Data with errors that stop the work; `problems` has one sentence per fault."""
+
+    def __init__(self, problems: list[str]):
+        self.problems = problems
+        super().__init__("The data cannot be used:\n" + "\n".join(f"- {each}" for each in problems))
+
+
+class NoData(PlgkitError, ValueError):
+    """Tables without a single usable row."""
+
+
+class LacksCapability(PlgkitError, NotImplementedError):
+    """Something that this engine cannot do."""

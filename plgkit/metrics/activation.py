@@ -1,0 +1,109 @@
+"""Activation: do new people reach the moment of value, and how fast?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.metrics import durations, shapes
+from plgkit.metrics.people import Moment, activated, closed, segmented, within
+from plgkit.metrics.registry import measure
+from plgkit.sources.data import Data
+from plgkit.sources.engine import Grain, seconds_between
+
+
+@measure(shape="rate", unit="share of signups", better="higher", reads="users events",
+         settings={"event": "activation.event", "within_days": "activation.within_days"})
+def rate(data: Data, *, event: Moment | None = None, within_days: int | None = None,
+         by: str | None = None, grain: Grain = "week") -> Table:
+    """Share of signups who reach activation (`event`) within `within_days` days of signing up.
+
+    Each signup counts once, in the period it joined, and only when its own days are over:
+    until then it is immature, because it can still activate.
+
+    Parameters
+    ----------
+    data
+        Reads `users` (user_id, signed_up_at) and `events`.
+    event
+        The moment of first value: an event, several of which any counts, or a rule of the playbook.
+    within_days
+        Days of 24 hours from the second of signup; the last instant counts.
+    by
+        Column to cut by.
+    grain
+        Length of a period.
+
+    Returns
+    -------
+    One row per period of signup: period, numerator and denominator (people), value (0 to 1),
+    low, high, immature.
+
+    Raises
+    ------
+    UnknownEvent
+        If `event` never happened: a misspelt name would otherwise read as 0 %.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> rate(samples.tiny())[["period", "numerator", "denominator", "value", "immature"]].head(1)
+          period  numerator  denominator  value  immature
+    0 2025-01-06          2            4    0.5         0
+    """
+    reached = activated(data, event)
+    people = data.users.left_join(reached, "user_id").mutate(period=data.period(_.day, grain))
+    people = segmented(data, people, by)
+    return shapes.rate(people, by=by, hit=within(people.activated_at, people.signed_up_at, within_days),
+                       mature=closed(data, people.signed_up_at, within_days))
+
+
+def _time_to_value(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    return durations.as_distribution(frame, data, parameters, per=3600.0)
+
+
+@measure(shape="distribution", unit="hours", better="lower", reads="users events",
+         settings={"event": "activation.event"}, finish=_time_to_value)
+def time_to_value(data: Data, *, event: Moment | None = None, by: str | None = None,
+                  grain: Grain | None = None) -> Table:
+    """Hours from signing up to activation (`event`), with those who have not got there yet still counted.
+
+    The median is Kaplan-Meier's: everybody who signed up is in it, and who has not activated counts
+    as on the way until the end of the data. It is missing where fewer than half get there.
+
+    Parameters
+    ----------
+    data
+        Reads `users` and `events`.
+    event
+        The moment of first value, as in `rate`.
+    by
+        Column to cut by.
+    grain
+        Length of the period of signup to cut by; None takes all signups together.
+
+    Returns
+    -------
+    One row per period and segment: n (signups), events (activated), value (median hours), low, high,
+    q25, q75 (a quarter, three quarters got there), median_among (of those who did).
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> time_to_value(samples.tiny())[["n", "events", "value", "median_among"]]
+       n  events  value  median_among
+    0  4       3  222.0         102.0
+    """
+    reached = activated(data, event)
+    people = data.users.left_join(reached, "user_id")
+    people = segmented(data, people, by)
+    came = people.activated_at.notnull() & (people.activated_at >= people.signed_up_at)
+    until = came.ifelse(people.activated_at, data.end_literal)
+    people = people.mutate(reached=came.ifelse(1, 0), duration=seconds_between(until, people.signed_up_at))
+    if grain:
+        people = people.mutate(period=data.period(_.day, grain))
+    return durations.counted(people, by=by, period=grain is not None)

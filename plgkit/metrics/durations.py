@@ -1,0 +1,54 @@
+"""Time until something: counted per duration in the engine, finished as Kaplan-Meier quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.sources.data import Data
+from plgkit.stats import survival
+
+COLUMNS = ["n", "events", "value", "low", "high", "q25", "q75", "median_among"]
+
+
+def counted(people: Table, *, by: str | None, period: bool) -> Table:
+    """How many people share each `duration` (seconds) and `reached` (1 got there, 0 not yet)."""
+    keys = [*(["period"] if period else []), *([by] if by else [])]
+    return people.group_by(*keys, "duration", "reached").aggregate(people=_.count().cast("int64"))
+
+
+def as_distribution(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, per: float) -> pd.DataFrame:
+    """Quantiles per period and segment, in units of `per` seconds."""
+    keys = [name for name in ("period", parameters.get("by")) if name and name in frame.columns]
+    frame = frame.assign(everyone=0) if not keys else frame
+    rows = [dict(zip(keys or ["everyone"], key, strict=True)) | _one(group, parameters["level"], per)
+            for key, group in frame.groupby(keys or ["everyone"], sort=True)]
+    made = pd.DataFrame(rows, columns=[*keys, *COLUMNS])
+    if "period" in made:
+        made["period"] = made["period"].astype("datetime64[us]")
+    return made.astype({"n": "int64", "events": "int64"})
+
+
+def _one(group: pd.DataFrame, level: float, per: float) -> dict[str, float]:
+    curve = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"], level=level)
+    value, low, high = survival.quantile(curve, 0.5)
+    reached = group[group["reached"] == 1].sort_values("duration")
+    found = {"value": value, "low": low, "high": high, "q25": survival.quantile(curve, 0.25)[0],
+             "q75": survival.quantile(curve, 0.75)[0], "median_among": _weighted_median(reached)}
+    return {"n": int(group["people"].sum()), "events": int(reached["people"].sum()),
+            **{name: each / per for name, each in found.items()}}
+
+
+def _weighted_median(rows: pd.DataFrame) -> float:
+    """The middle value, or the mean of the two middle ones."""
+    if rows.empty:
+        return np.nan
+    upto, half = rows["people"].cumsum().to_numpy(), rows["people"].sum() / 2
+    values = rows["duration"].to_numpy()
+    low, high = np.searchsorted(upto, half, "left"), np.searchsorted(upto, half, "right")
+    return float((values[low] + values[min(high, len(values) - 1)]) / 2)

@@ -1,0 +1,130 @@
+"""The shapes of frames: how a query's rows become the tidy frame that everything else reads.
+
+rate
+    period, [segment], numerator, denominator, value, low, high, immature
+total
+    period, [segment], value, low, high, complete
+cohort
+    cohort, [segment], age, numerator, denominator, value, low, high, mature
+funnel
+    position, step, [segment], people, immature, share_of_entry, share_of_previous, low, high, seconds
+distribution
+    period, [segment], n, events, value, low, high, q25, q75, median_among
+curve
+    [segment], x, value, low, high, at_risk
+table
+    columns of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+from ibis.expr.types import BooleanValue, Table
+
+from plgkit.sources import engine
+from plgkit.sources.data import Data
+from plgkit.stats import intervals
+
+
+def rate(people: Table, *, hit: BooleanValue | ibis.Deferred, mature: BooleanValue | ibis.Deferred,
+         by: str | None = None) -> Table:
+    """Count per period who was hit, of those whose window has closed; the others are immature.
+
+    `people` has one row per person or account, with `period` and, where `by` is given, that column.
+    """
+    flagged = people.mutate(is_hit=hit, is_mature=mature)
+    flagged = flagged.mutate(
+        counted=flagged.is_mature.fill_null(False).ifelse(1, 0),
+        reached=(flagged.is_mature & flagged.is_hit).fill_null(False).ifelse(1, 0))
+    return flagged.group_by("period", *([by] if by else [])).aggregate(
+        numerator=_.reached.sum().cast("int64"),
+        denominator=_.counted.sum().cast("int64"),
+        immature=(_.count() - _.counted.sum()).cast("int64"))
+
+
+def total(rows: Table, value: ibis.Deferred, *, by: str | None = None) -> Table:
+    """Add up a value per period."""
+    return rows.group_by("period", *([by] if by else [])).aggregate(value=value)
+
+
+def as_rate(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """A rate's rows with value and Wilson interval; periods in which nobody came are there, empty."""
+    frame = every_period(frame, data, parameters, ["numerator", "denominator", "immature"])
+    frame = with_share(frame, parameters["level"])
+    return ordered(frame, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
+
+
+def as_total(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """A total's rows; whole counts carry the exact Poisson interval, money none."""
+    frame = every_period(frame, data, parameters, ["value"])
+    if pd.api.types.is_integer_dtype(frame["value"]):
+        frame["low"], frame["high"] = intervals.poisson(frame["value"], level=parameters["level"])
+    else:
+        frame["low"] = frame["high"] = np.nan
+    frame["complete"] = complete(frame["period"], data, parameters["grain"])
+    return ordered(frame, parameters, ["value", "low", "high", "complete"])
+
+
+def as_cohort(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """A cohort table's rows with value and Wilson interval."""
+    frame = with_share(frame, parameters["level"])
+    columns = ["numerator", "denominator", "value", "low", "high", "mature"]
+    return ordered(frame, parameters, columns, first=["cohort"], last=["age"])
+
+
+def as_is(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The query's rows as they come, in the order of its own columns."""
+    return frame.sort_values(list(frame.columns), ignore_index=True, kind="stable")
+
+
+def with_share(frame: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Add value, low and high from numerator and denominator; nobody counted is no share."""
+    frame = frame.copy()
+    denominator = frame["denominator"].where(frame["denominator"] > 0).astype("float64")
+    frame["value"] = frame["numerator"] / denominator
+    frame["low"], frame["high"] = intervals.wilson(frame["numerator"], frame["denominator"], level=level)
+    return frame
+
+
+def complete(periods: pd.Series, data: Data, grain: engine.Grain) -> pd.Series:
+    """Whether each period had ended by the last day counted."""
+    return periods.map(lambda start: engine.next_period(start.date(), grain) <= data.as_of + engine.DAY).astype("bool")
+
+
+def every_period(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], counts: list[str]) -> pd.DataFrame:
+    """Rows for the periods between the first and the last day counted in which nothing happened."""
+    if frame.empty:
+        return frame
+    grain, by = parameters["grain"], parameters.get("by")
+    start, periods = frame["period"].min().date(), []
+    while start <= data.as_of:
+        periods.append(pd.Timestamp(start))
+        start = engine.next_period(start, grain)
+    index = pd.Index(periods, dtype="datetime64[us]", name="period")
+    keys = ["period"]
+    if by:
+        index = pd.MultiIndex.from_product([index, sorted(frame[by].unique())], names=["period", by])
+        keys.append(by)
+    kinds = frame[counts].dtypes
+    filled = frame.set_index(keys)[counts].reindex(index, fill_value=0)
+    return filled.astype(kinds).reset_index()
+
+
+def ordered(frame: pd.DataFrame, parameters: Mapping[str, Any], columns: list[str], *,
+            first: list[str] | None = None, last: list[str] | None = None) -> pd.DataFrame:
+    """Keys first, sorted by them."""
+    by = parameters.get("by")
+    keys = [*(first if first is not None else ["period"]), *([by] if by else []), *(last or [])]
+    return frame.sort_values(keys, ignore_index=True)[[*keys, *columns]]
+
+
+FINISH = {
+    "rate": as_rate, "total": as_total, "cohort": as_cohort,
+    "funnel": as_is, "distribution": as_is, "curve": as_is, "table": as_is,
+}

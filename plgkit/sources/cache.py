@@ -1,0 +1,89 @@
+"""Where prepared tables and rollups are kept: one folder per version of the data.
+
+A folder appears in one step when it is complete, so a reader never sees half of one;
+a lock makes a second process wait for the first instead of doing the work twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from plgkit import __version__
+
+LAYOUT = "1"
+
+
+def folder() -> Path:
+    """The cache folder: PLGKIT_CACHE, or the user's own cache folder."""
+    given = os.environ.get("PLGKIT_CACHE")
+    if given:
+        return Path(given).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("plgkit"))
+
+
+def digest(*facts: object) -> str:
+    """A short name for facts: equal facts, equal name."""
+    text = json.dumps([__version__, LAYOUT, *facts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest_files(files: Iterable[Path], *, root: Path) -> str:
+    """A name for the content of files, wherever the folder lies.
+
+    A file is read once; as long as its size and time of change stay, the digest is remembered.
+    """
+    return digest(*[(path.relative_to(root).as_posix(), _content(path)) for path in sorted(files)])
+
+
+def _content(path: Path) -> str:
+    state = path.stat()
+    key = hashlib.sha256(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}".encode()).hexdigest()[:32]
+    remembered = folder() / "digests" / key
+    if remembered.exists():
+        return remembered.read_text()
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    remembered.parent.mkdir(parents=True, exist_ok=True)
+    _write_in_one_step(remembered, found)
+    return found
+
+
+def _write_in_one_step(path: Path, text: str) -> None:
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+    with os.fdopen(handle, "w") as stream:
+        stream.write(text)
+    os.replace(partial, path)
+
+
+def built(target: Path, build: Callable[[Path], None]) -> Path:
+    """The folder `target`, built by `build(folder)` unless it is there already.
+
+    Safe against two processes at once and against being killed at any moment: the work is
+    done in a folder beside it, which takes the name only when `build` has returned.
+    """
+    if target.exists():
+        return target
+    from filelock import FileLock
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(target.name + ".lock")):
+        if target.exists():
+            return target
+        for leftover in target.parent.glob(f".{target.name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        try:
+            build(partial)
+            partial.rename(target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return target

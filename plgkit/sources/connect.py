@@ -1,0 +1,294 @@
+"""`connect`: from a source of any kind to `Data`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import ibis
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.errors import BadParameter, BadSource, NoData, nearest
+from plgkit.playbook import Playbook
+from plgkit.playbook.read import read_playbook
+from plgkit.playbook.source import TableMap
+from plgkit.schema import TABLES
+from plgkit.sources import cache, engine, files, gate, rollups
+from plgkit.sources.data import Data, _day, describe_source
+from plgkit.sources.prepare import Finding, Prepared, as_json, prepare
+
+DATABASES = (".duckdb", ".ddb", ".db")
+
+
+def connect(source: str | Path | Mapping[str, pd.DataFrame] | ibis.BaseBackend, *,
+            as_of: str | dt.date | None = None, playbook: str | Path | Playbook | None = None) -> Data:
+    """Open a product's data.
+
+    Parameters
+    ----------
+    source
+        A folder (with a `playbook.toml`, or with files named like the tables), one Parquet, CSV or
+        JSON Lines file (also .gz) of events, a DuckDB file, a mapping of pandas frames by table name,
+        or an Ibis connection.
+    as_of
+        The last day counted, in the product's time zone; later rows change nothing. By default the
+        last complete day: one that a later row follows, or whose last hour holds a row.
+    playbook
+        What the product means by its words: a `Playbook`, or a path to one. By default the source's
+        own `playbook.toml`.
+
+    Returns
+    -------
+    Data
+        Frozen: tables, `as_of`, playbook, and what the checks found.
+
+    Raises
+    ------
+    BadSource
+        If the source cannot be opened, or a table lacks a required column.
+    BadPlaybook
+        If the playbook has a fault.
+    BadData, NoData
+        If a table has no usable row, or the source no table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> events = pd.DataFrame({"user_id": ["ann", "bob"], "event": "signed_in",
+    ...                        "occurred_at": pd.to_datetime(["2025-01-06 09:00", "2025-01-07 23:30"])})
+    >>> connect({"events": events})
+    My product: data through 07 Jan 2025 (UTC), from data frames
+      users                    2 rows  06 Jan 2025 - 07 Jan 2025, from first events
+      events                   2 rows  06 Jan 2025 - 07 Jan 2025
+      missing: accounts, visits, subscriptions, invites, surveys, spend, exposures
+    """
+    if isinstance(source, Mapping):
+        words = _playbook(playbook, None)
+        connection, prepared, made = _from_frames(source, words)
+    elif isinstance(source, ibis.BaseBackend):
+        words = _playbook(playbook, None)
+        connection, prepared, made = _from_connection(source, words)
+    else:
+        path = _existing(source)
+        words = _playbook(playbook, path)
+        connection, prepared, made = _from_path(path, words)
+    derived = frozenset({"users"} if "users" in prepared.tables and "users" not in prepared.set_aside else ())
+    last = _last_day(as_of, prepared, words, connection)
+    return Data(connection, prepared.tables, prepared.set_aside, made, words, last, prepared.findings,
+                prepared.version, describe_source(source), derived)
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser().resolve()
+    if path.exists():
+        return path
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise BadSource(f"There is no {path.name!r} in {path.parent.name or '/'}/. {nearest(path.name, beside)}")
+
+
+def _playbook(given: str | Path | Playbook | None, path: Path | None) -> Playbook:
+    if isinstance(given, Playbook):
+        return given
+    if given is not None:
+        return read_playbook(Path(given))
+    if path is not None:
+        own = (path if path.is_dir() else path.parent) / "playbook.toml"
+        if own.exists():
+            return read_playbook(own)
+    return Playbook()
+
+
+def _reading_facts(playbook: Playbook) -> list[object]:
+    """What of the playbook decides how rows are read; other words change no table."""
+    return [playbook.product.time_zone, playbook.product.started_on, playbook.data.model_dump(mode="json"),
+            {name: each.model_dump(mode="json") for name, each in playbook.tables.items()},
+            playbook.leave_out.model_dump(mode="json")]
+
+
+def _from_frames(frames: Mapping[str, pd.DataFrame], playbook: Playbook) -> tuple:
+    connection = engine.open_duckdb()
+    unknown = [name for name in frames if name not in TABLES]
+    if unknown:
+        raise BadSource(f"No table is called {unknown[0]!r}. {nearest(unknown[0], TABLES)}")
+    loaded = {name: files.load_frame(connection, name, frame, playbook.tables.get(name, TableMap()))
+              for name, frame in frames.items()}
+    facts = [[name, str(pd.util.hash_pandas_object(frame.astype(str), index=False).sum())]
+             for name, frame in sorted(frames.items())]
+    prepared = prepare(loaded, playbook, store=_keep_in(connection), version=cache.digest(facts, _reading_facts(playbook)))
+    gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
+    return connection, prepared, _lazy_rollups(connection, prepared.tables, playbook, keep=True)
+
+
+def _keep_in(connection: ibis.BaseBackend):
+    def store(name: str, rows: Table) -> Table:
+        return connection.create_table(f"judged_{name}", rows, overwrite=True)
+    return store
+
+
+def _lazy_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook, *,
+                  keep: bool) -> dict[str, Table]:
+    if "events" not in tables:
+        return {}
+    days = rollups.activity(tables["events"], playbook)
+    days = connection.create_table("activity", days, overwrite=True) if keep else days
+    weeks = rollups.activity_week(days, playbook)
+    weeks = connection.create_table("activity_week", weeks, overwrite=True) if keep else weeks
+    return {"activity": days, "activity_week": weeks}
+
+
+def _from_connection(connection: ibis.BaseBackend, playbook: Playbook) -> tuple:
+    """Tables stay where they are; the checks are part of every query."""
+    there = connection.list_tables()
+    loaded = {}
+    for name in TABLES:
+        source = playbook.tables.get(name, TableMap())
+        asked = source.table or name
+        if source.table is not None and "." not in asked and asked not in there:
+            raise BadSource(f"[tables.{name}] names the table {asked!r}, which the database does not have. "
+                            f"{nearest(asked, there)}")
+        if asked in there or source.table is not None:
+            schema, _dot, short = asked.rpartition(".")
+            raw = connection.table(short, database=schema or None)
+            loaded[name] = files.Loaded(_renamed(name, raw, source))
+    prepared = prepare(loaded, playbook, store=lambda _name, rows: rows, count=False,
+                       version=cache.digest(type(connection).__name__, _reading_facts(playbook)))
+    return connection, prepared, _lazy_rollups(connection, prepared.tables, playbook, keep=False)
+
+
+def _renamed(name: str, raw: Table, source: TableMap) -> Table:
+    """The table with canonical names, as [tables.<name>] says."""
+    there = dict(raw.schema().items())
+    chosen = {}
+    for column in TABLES[name].columns:
+        if column.name in source.constants:
+            chosen[column.name] = ibis.literal(source.constants[column.name])
+        else:
+            origin = files.source_column(name, column.name, source, there)
+            if origin is not None:
+                chosen[column.name] = raw[origin]
+    for each in files.kept_columns(source, there):
+        chosen.setdefault(each, raw[each].cast("string"))
+    for column, values in source.where.items():
+        raw = raw.filter(raw[column].cast("string").isin([str(value) for value in values]))
+    return raw.select(**chosen)
+
+
+def _from_path(path: Path, playbook: Playbook) -> tuple:
+    if path.is_file() and path.suffix.lower() in DATABASES:
+        return _from_cache(path.parent, {}, playbook, database=path)
+    if path.is_file():
+        if files.kind_of(path) is None:
+            raise BadSource(f"{path.name!r} ends in nothing known. Known are: {', '.join([*files.ENDINGS, *DATABASES])}.")
+        found = {name: [path] for name, each in playbook.tables.items() if each.file == path.name} or {"events": [path]}
+        return _from_cache(path.parent, found, playbook)
+    found = files.table_files(path, playbook)
+    if not found:
+        raise NoData(f"No file in {path.name}/ is named like a table ({', '.join(TABLES)}). Name the files under "
+                     "[tables.<name>] in playbook.toml; `plgkit init` writes a first one.")
+    return _from_cache(path, found, playbook)
+
+
+def _from_cache(root: Path, found: Mapping[str, list[Path]], playbook: Playbook, *,
+                database: Path | None = None) -> tuple:
+    """Read files once per version of the data; later calls open what was kept."""
+    content = cache.digest_files({database} if database else {path for paths in found.values() for path in paths},
+                                 root=root)
+    version = cache.digest(content, sorted(found), _reading_facts(playbook))
+    kept = cache.built(cache.folder() / "tables" / version,
+                       lambda folder: _write_tables(folder, root, found, playbook, version, database))
+    manifest = json.loads((kept / "manifest.json").read_text())
+    connection = engine.open_duckdb()
+    tables = {name: connection.read_parquet(kept / f"{name}.parquet", table_name=name) for name in manifest["tables"]}
+    aside = {name: connection.read_parquet(kept / "set_aside" / f"{name}.parquet", table_name=f"set_aside_{name}")
+             for name in manifest["set_aside"]}
+    findings = tuple(Finding(**each) for each in manifest["findings"])
+    made = _kept_rollups(connection, tables, playbook, version) if "events" in tables else {}
+    return connection, Prepared(tables, aside, findings, version), made
+
+
+def _write_tables(folder: Path, root: Path, found: Mapping[str, list[Path]], playbook: Playbook, version: str,
+                  database: Path | None) -> None:
+    connection = engine.open_duckdb(folder / "work.duckdb")
+    if database is None:
+        loaded = {name: files.load_files(connection, name, paths, playbook.tables.get(name, TableMap()))
+                  for name, paths in found.items()}
+    else:
+        loaded = files.load_database(connection, database, playbook)
+    prepared = prepare(loaded, playbook, store=_keep_in(connection), version=version)
+    gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
+    (folder / "set_aside").mkdir()
+    for name, rows in prepared.tables.items():
+        _write(connection, rows.order_by(_order(name)), folder / f"{name}.parquet")
+    for name, rows in prepared.set_aside.items():
+        _write(connection, rows, folder / "set_aside" / f"{name}.parquet")
+    connection.disconnect()
+    (folder / "work.duckdb").unlink()
+    (folder / "manifest.json").write_text(json.dumps({
+        "tables": list(prepared.tables), "set_aside": list(prepared.set_aside),
+        "findings": as_json(prepared.findings)}, indent=1))
+
+
+def _order(name: str) -> list[str]:
+    person = next((each for each in ("user_id", "account_id", "visitor_id", "inviter_id")
+                   if each in TABLES[name].names), None)
+    return [each for each in (person, TABLES[name].time) if each]
+
+
+def _write(connection: ibis.BaseBackend, rows: Table, path: Path) -> None:
+    connection.raw_sql(f"COPY ({engine.sql(rows)}) TO {files.quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _kept_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook,
+                  version: str) -> dict[str, Table]:
+    name = cache.digest(version, playbook.activity.model_dump(mode="json"), playbook.product.week_start)
+
+    def build(folder: Path) -> None:
+        days = rollups.activity(tables["events"], playbook)
+        _write(connection, days.order_by("user_id", "day"), folder / "activity.parquet")
+        days = connection.read_parquet(folder / "activity.parquet")
+        _write(connection, rollups.activity_week(days, playbook).order_by("user_id", "week"),
+               folder / "activity_week.parquet")
+
+    kept = cache.built(cache.folder() / "rollups" / name, build)
+    return {each: connection.read_parquet(kept / f"{each}.parquet", table_name=each)
+            for each in ("activity", "activity_week")}
+
+
+def _last_day(as_of: str | dt.date | None, prepared: Prepared, playbook: Playbook,
+              connection: ibis.BaseBackend) -> dt.date:
+    if as_of is not None and as_of != "":
+        return _as_day(as_of)
+    name = "events" if "events" in prepared.tables else next(iter(prepared.tables))
+    rows, time = prepared.tables[name], TABLES[name].time
+    found = engine.run(rows.aggregate(day=_.day.max(), moment=_[time].max())).iloc[0]
+    day = _day(found.day)
+    if day is None:
+        raise NoData(f"The table {name!r} has no row; as_of cannot be told.")
+    if name == "spend":
+        return day
+    end = engine.to_utc(day + engine.DAY, playbook.product.time_zone)
+    first = _day(engine.run(rows.aggregate(day=_.day.min())).iloc[0, 0])
+    complete = found.moment >= end - dt.timedelta(hours=1)
+    return day if complete or day == first else day - engine.DAY
+
+
+def _as_day(value: str | dt.date) -> dt.date:
+    """The day that was asked for.
+
+    Examples
+    --------
+    >>> _as_day("2026-06-30")
+    datetime.date(2026, 6, 30)
+    """
+    if isinstance(value, dt.datetime):
+        raise BadParameter("as_of", str(value), expected="a day such as '2026-06-30', the last one counted")
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError:
+        raise BadParameter("as_of", value, expected="a day such as '2026-06-30', the last one counted") from None
