@@ -1,0 +1,25 @@
+"""What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
+
+from plgkit.notebook.opening import start
+from plgkit.notebook.reading import against, before, change, last
+from plgkit.notebook.shown import definition, finding, note, table
+from plgkit.notebook.tiling import tile, tiles
+from plgkit.notebook.words import (
+    count,
+    day,
+    duration,
+    hours,
+    listed,
+    money,
+    month,
+    number,
+    points,
+    share,
+    show,
+)
+
+__all__ = [
+    "against", "before", "change", "count", "day", "definition", "duration", "finding", "hours",
+    "last", "listed", "money", "month", "note", "number", "points", "share", "show", "start",
+    "table", "tile", "tiles",
+]

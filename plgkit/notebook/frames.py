@@ -1,0 +1,136 @@
+"""Frames as tables: every cell escaped, numbers as people read them, rows of few people greyed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plgkit.notebook import words
+from plgkit.notebook.text import escape, tame
+
+_MOST_ROWS = 60
+_LONGEST_CELL = 80
+_HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
+_PEOPLE = ("denominator", "people", "n", "at_risk")
+_SHARES = ("value", "low", "high", "q25", "q75", "median_among")
+
+
+def facts(frame: pd.DataFrame) -> dict[str, Any]:
+    """Give what a report page needs to know of a frame besides its cells."""
+    named = {name: frame.attrs.get(name) for name in ("measure", "definition", "unit")}
+    return {name: str(value) for name, value in named.items() if value}
+
+
+def as_text(frame: pd.DataFrame) -> str:
+    """Write a frame as plain text, the same in every terminal."""
+    if frame.empty:
+        return f"No rows. Columns: {', '.join(map(str, frame.columns))}."
+    calm = frame.map(lambda cell: tame(cell, at_most=_LONGEST_CELL) if isinstance(cell, str) else cell)
+    calm.columns = [tame(each, at_most=_LONGEST_CELL) for each in calm.columns]
+    return calm.to_string(max_rows=_MOST_ROWS, float_format=_rounded, line_width=None, show_dimensions=False)
+
+
+def as_html(frame: pd.DataFrame, *, few: int = 5) -> str:
+    """Write a frame as an HTML table without a script, a style or a live link in it."""
+    flat = _flat(frame)
+    if flat.empty:
+        return f'<p class="none">{escape(as_text(frame))}</p>'
+    unit, currency = str(frame.attrs.get("unit", "")), str(frame.attrs.get("currency", "USD"))
+    columns = {name: _column(flat[name], name, unit, currency) for name in flat.columns}
+    if {"low", "high"} <= set(columns) and frame.attrs.get("interval", True):
+        columns = _with_interval(columns)
+    left = {name for name in columns if name in flat and not _numeric(flat[name])}
+    head = "".join(f"<th{_class(name in left)}>{_head(name, flat)}</th>" for name in columns)
+    grey = _few(flat, few)
+    rows = [
+        ('<tr class="few">' if grey[at] else "<tr>")
+        + "".join(f"<td{_class(name in left)}>{cells[at]}</td>" for name, cells in columns.items())
+        + "</tr>"
+        for at in range(min(len(flat), _MOST_ROWS))
+    ]
+    more = f'<p class="more">{words.count(len(flat) - _MOST_ROWS)} more rows.</p>' if len(flat) > _MOST_ROWS else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class="scroll">{table}</div>{more}'
+
+
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    plain = frame
+    if not isinstance(frame.index, pd.RangeIndex):
+        plain = frame.reset_index()
+    plain = plain.copy()
+    plain.columns = [
+        " / ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in plain.columns
+    ]
+    return plain.loc[:, ~plain.columns.duplicated()]
+
+
+def _with_interval(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    joined = [
+        f"{low} – {high}" if words.UNKNOWN not in (low, high) else ""
+        for low, high in zip(columns["low"], columns["high"], strict=True)
+    ]
+    named = {"95% interval" if name == "low" else name: cells for name, cells in columns.items() if name != "high"}
+    return {name: joined if name == "95% interval" else cells for name, cells in named.items()}
+
+
+def _column(values: pd.Series, name: str, unit: str, currency: str) -> list[str]:
+    return [_cell(value, name, unit, currency) for value in values.head(_MOST_ROWS)]
+
+
+def _cell(value: Any, name: str, unit: str, currency: str) -> str:
+    if isinstance(value, (list, tuple, dict, set)):
+        return escape(value, at_most=_LONGEST_CELL)
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return words.UNKNOWN if name in _SHARES else ""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (pd.Timestamp, np.datetime64)):
+        stamp = pd.Timestamp(value)
+        return words.day(stamp) if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
+    if isinstance(value, (int, float, np.number)):
+        return escape(_figure(float(value), name, unit, currency))
+    return escape(value, at_most=_LONGEST_CELL)
+
+
+def _figure(value: float, name: str, unit: str, currency: str) -> str:
+    if name in _SHARES and unit:
+        return words.show(value, unit, currency=currency)
+    if name.startswith("share") or name.endswith("_share"):
+        return words.share(value, 1)
+    if name.endswith("_seconds") or "_seconds_" in name:
+        return words.duration(value)
+    if name.endswith("_minor"):
+        return words.money(value, currency)
+    if value.is_integer():
+        return words.count(value)
+    return _rounded(value)
+
+
+def _rounded(value: float) -> str:
+    if words.unknown(value):
+        return "NaN"
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
+
+
+def _numeric(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _few(frame: pd.DataFrame, few: int) -> list[bool]:
+    name = next((each for each in _PEOPLE if each in frame and _numeric(frame[each])), None)
+    if name is None:
+        return [False] * len(frame)
+    return (frame[name].fillna(0) < few).tolist()
+
+
+def _head(name: str, frame: pd.DataFrame) -> str:
+    if name not in frame:
+        return escape(name)
+    shown = _HEADS.get(name, name.replace("_seconds", "").replace("_minor", "").replace("_", " "))
+    return escape(shown, at_most=_LONGEST_CELL)
+
+
+def _class(left: bool) -> str:
+    return ' class="text"' if left else ""

@@ -1,0 +1,113 @@
+"""The first words of a notebook: open the data and set the printers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from plgkit.notebook import figures, frames, missing, words
+from plgkit.notebook.shown import KEY, Shown
+from plgkit.notebook.text import escape, tame
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from plgkit.sources import Data
+
+
+def start(source: str = "", *, as_of: str = "") -> Data:
+    """Open the data and make everything in this notebook print safely.
+
+    Parameters
+    ----------
+    source
+        A folder, a `playbook.toml` or a database address; empty for the bundled sample.
+    as_of
+        The last day counted, `YYYY-MM-DD`; empty for the last complete day.
+
+    Returns
+    -------
+    The data; one line about them is shown.
+    """
+    import plgkit
+
+    shell = _shell()
+    if shell is not None:
+        set_printers(shell)
+    if not source:
+        from plgkit import samples
+
+        source = samples.bundled_path()
+    data = plgkit.connect(source, as_of=as_of or None)
+    if shell is not None:
+        from IPython.display import display
+
+        display(about(data))
+    return data
+
+
+def set_printers(shell: InteractiveShell) -> None:
+    """Make a shell escape frames, describe figures, and step aside for what is missing."""
+    import matplotlib
+
+    matplotlib.rcParams["text.parse_math"] = False
+    pd.set_option("display.html.use_mathjax", False)
+    pd.set_option("display.precision", 4)
+    if hasattr(shell, "kernel") or type(shell).__name__ == "ZMQInteractiveShell":
+        # Before our own printer: the inline backend sets one of its own when it starts.
+        shell.run_line_magic("matplotlib", "inline")
+    figures.register(shell)
+    printer = shell.display_formatter.mimebundle_formatter
+    printer.for_type(pd.DataFrame, _frame_bundle)
+    printer.for_type(pd.Series, lambda values, **_: _frame_bundle(values.to_frame()))
+    missing.register(shell)
+
+
+def about(data: Data) -> Shown:
+    """Say in one line what the data are: product, last day, zone, people."""
+    known = facts(data)
+    parts = [known["product"], f"data through {words.day(known['as_of'])}", *known["counts"], known["zone"]]
+    if known["made_up"]:
+        parts.append("made-up company")
+    line = " · ".join(tame(each) for each in parts)
+    return Shown("start", line, f"<p>{escape(line)}</p>", known)
+
+
+def facts(data: Data) -> dict[str, Any]:
+    """Collect what the head of a report page says about the data."""
+    product = data.playbook.product
+    return {
+        "product": tame(product.name, at_most=60),
+        "zone": str(product.time_zone),
+        "currency": str(product.currency),
+        "as_of": str(data.as_of),
+        "since": _since(data),
+        "counts": _counts(data),
+        "made_up": bool(getattr(data, "made_up", False)),
+        "version": str(getattr(data, "version", "") or ""),
+    }
+
+
+def _counts(data: Data) -> list[str]:
+    if data.has("users"):
+        return [f"{words.count(int(data.users.count().execute()))} sign-ups"]
+    return [f"{words.count(int(data.events.count().execute()))} events"]
+
+
+def _since(data: Data) -> str:
+    first = data.events.day.min().execute()
+    return "" if first is None or pd.isna(first) else str(pd.Timestamp(first).date())
+
+
+def _frame_bundle(frame: pd.DataFrame, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    data = {"text/plain": frames.as_text(frame), "text/html": frames.as_html(frame)}
+    return data, {KEY: {"kind": "frame", **frames.facts(frame)}}
+
+
+def _shell() -> InteractiveShell | None:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
