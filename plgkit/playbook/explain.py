@@ -146,7 +146,8 @@ def _shown(value: object, *, room: int = 60) -> str:
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
-        shown = f"[{', '.join(_shown(each) for each in value[:5])}{', ...' * (len(value) > 5)}]"
+        inner = ("[...]" if isinstance(each, list) else _shown(each) for each in value[:5])
+        shown = f"[{', '.join(inner)}{', ...' * (len(value) > 5)}]"
     elif isinstance(value, bool):
         shown = str(value).lower()
     elif isinstance(value, (dt.date, dt.time)):

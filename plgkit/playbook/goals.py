@@ -29,6 +29,25 @@ Kind = Literal[
 ]
 
 
+KINDS: dict[str, str] = {
+    "onboarding_completed": "people who finished the last of `onboarding.steps`",
+    "invited": "invitations sent",
+    "integration_connected": "events of `features.integration`",
+    "active_days": "days on which anyone was active, as `activity` says",
+    "core_features": "different events of `features.core`",
+    "items_created": "events of `features.create`",
+    "active_streak": "longest run of active days without a gap",
+    "limit_hit": "events of `limits.event`",
+    "pricing_viewed": "events of `pricing.event`",
+    "premium_tried": "events of `features.premium`",
+    "payment_details": "events of `payment.event`",
+    "company_size": "1 if the account's employees are within `fit`, else 0",
+    "industry": "1 if the account's industry is among `fit.industries`, else 0",
+    "event": "events of the signal's own list `events`",
+}
+"""What each kind of signal counts for an account."""
+
+
 class Fit(Section):
     """The ideal customer."""
 
@@ -57,7 +76,7 @@ class Signal(Section):
     name: Name = Field(description="Name shown among the reasons of a score.", examples=["invited a team"])
     points: Points = Field(description="Points it is worth.", examples=[25])
     kind: Kind = Field(
-        description="What is counted; the events are those of the playbook's own sections, or for kind event those in events.",
+        description="What is counted; the events are those of the playbook's own sections, or, for kind event, those in `events`.",
         examples=["invited"],
     )
     at_least: Count = Field(1, description="How often, how many or how many days.", examples=[4])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os.path
 import re
 from collections.abc import Iterable, Mapping
 
@@ -118,11 +117,18 @@ def _pattern(source: SourceTable, tables: Mapping[str, SourceTable]) -> str:
     alike = [
         each.name for each in tables.values() if each.is_file and each.columns.keys() == source.columns.keys()
     ]
-    start = os.path.commonprefix(alike)
-    end = os.path.commonprefix([name[len(start) :][::-1] for name in alike])[::-1]
+    start = _shared(alike)
+    end = _shared([name[len(start) :][::-1] for name in alike])[::-1]
     pattern = f"{start}*{end}"
     caught = [name for name in tables if fnmatch.fnmatchcase(name, pattern)]
     return pattern if len(alike) > 1 and start and set(caught) == set(alike) else source.name
+
+
+def _shared(names: list[str]) -> str:
+    """The letters that all names begin with."""
+    first, last = min(names), max(names)
+    ends = (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    return first[: next(ends, min(len(first), len(last)))]
 
 
 def _values(source: SourceTable, column: str | None) -> list[str]:

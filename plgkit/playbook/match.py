@@ -154,9 +154,8 @@ def _nameless_events(sources: list[SourceTable]) -> dict[str, Guess]:
         columns = match("events", source)
         columns.pop("event", None)
         if "occurred_at" not in columns:
-            columns |= {
-                "occurred_at": each for each in reversed(source.columns) if looks_like_time(source, each)
-            }
+            times = [each for each in source.columns if looks_like_time(source, each)]
+            columns |= {"occurred_at": times[0]} if times else {}
         if {"user_id", "occurred_at"} <= columns.keys():
             why = "No column says what was done, so every row is the event 'active'. Rename it to what the rows mean."
             return {"events": Guess(source, columns, constants={"event": "active"}, why=(why,))}
@@ -201,6 +200,6 @@ def _attributes(guess: Guess) -> tuple[list[str], list[str]]:
         few = len(values) >= 20 and 2 <= values.nunique() <= min(50, len(values) // 5)
         if not few or values.str.len().max() > 60 or looks_like_time(guess.source, column):
             continue
-        fixed = person not in sample or (values.groupby(sample[person]).nunique() <= 1).mean() > 0.95
+        fixed = person not in sample or values.groupby(sample[person]).nunique().le(1).mean() > 0.95
         (theirs if fixed else mine).append(column)
     return mine[:_FEW], theirs[:_FEW]

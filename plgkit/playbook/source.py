@@ -67,7 +67,7 @@ class TableMap(Section):
 
     file: Name | None = Field(
         None,
-        description="File beside the playbook; may hold * for several of the same columns. Without file and "
+        description="File beside the playbook; may hold `*` for several of the same columns. Without file and "
         "table, the table's own name is looked for.",
         examples=["export/events-*.csv.gz"],
     )
@@ -123,7 +123,7 @@ class LeaveOut(Section):
     internal: bool = Field(True, description="Leave out people whose is_internal is true.", examples=[False])
     user_ids: Names = Field(
         default_factory=list,
-        description="Ids of people; * stands for any letters.",
+        description="Ids of people; `*` stands for any letters.",
         examples=[["load-test-*", "u_17"]],
     )
     users: dict[str, Names] = Field(
@@ -133,7 +133,7 @@ class LeaveOut(Section):
     )
     account_ids: Names = Field(
         default_factory=list,
-        description="Ids of accounts; * stands for any letters.",
+        description="Ids of accounts; `*` stands for any letters.",
         examples=[["acme-demo"]],
     )
 
