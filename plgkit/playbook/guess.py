@@ -173,16 +173,10 @@ def _leave_out(found: Mapping[str, Guess]) -> str:
     ]
     if "users" in found:
         users = found["users"]
-        columns = [users.columns[each] for each in ("role",) if each in users.columns] + list(users.extra)
-        bots = {
-            column: [each for each in _values(users.source, column) if re.search(BOT, each.lower())]
-            for column in columns
-        }
-        bots = {
-            "role" if column == users.columns.get("role") else column: each
-            for column, each in bots.items()
-            if each
-        }
+        attributes = {each: each for each in users.extra}
+        attributes |= {each: column for each, column in users.columns.items() if each == "role"}
+        machines = {each: _like(_values(users.source, column), BOT) for each, column in attributes.items()}
+        bots = {each: values for each, values in machines.items() if values}
         if bots:
             lines += ["# These values look like machines.", f"users = {toml.value(bots)}"]
     return "\n".join(lines)
