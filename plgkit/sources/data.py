@@ -202,6 +202,16 @@ class Data:
                 found, columns=["table", "rows", "first", "last", "set_aside", "left_out"])
         return self._memo["overview"]
 
+    def rejected(self) -> pd.DataFrame:
+        """Every row set aside: its table, the reason, and the row as JSON; those left out on purpose too."""
+        found = []
+        for name, rows in self.rows_set_aside.items():
+            frame = self.run(rows)
+            plain = frame.drop(columns="reason").to_json(orient="records", lines=True, date_format="iso", date_unit="us")
+            found += list(zip([name] * len(frame), frame["reason"], plain.splitlines(), strict=True))
+        made = pd.DataFrame(found, columns=["table", "reason", "row"])
+        return made.sort_values(["table", "reason", "row"], ignore_index=True)
+
     def run(self, query: Table) -> pd.DataFrame:
         """Run a query on the data's engine."""
         return engine.run(query)

@@ -88,21 +88,25 @@ def table_files(root: Path, playbook: Playbook) -> dict[str, list[Path]]:
 
 def load_files(connection: ibis.BaseBackend, name: str, files: list[Path], source: TableMap) -> Loaded:
     """Read files of one kind as the table `name`."""
+    unreadable = read_raw(connection, f"raw_{name}", files, table=name)
+    return _typed(connection, f"raw_{name}", TABLES[name], source, unreadable)
+
+
+def read_raw(connection: ibis.BaseBackend, raw: str, files: list[Path], *, table: str) -> tuple[tuple[str, str], ...]:
+    """Read files of one kind as they are into a table or view `raw`; return the lines that are no rows."""
     kinds = {kind_of(path) for path in files}
     if len(kinds) > 1:
-        raise BadSource(f"The table {name!r} has files of several kinds: "
-                        f"{', '.join(sorted(path.name for path in files))}. Name one kind in [tables.{name}].")
+        raise BadSource(f"The table {table!r} has files of several kinds: "
+                        f"{', '.join(sorted(path.name for path in files))}. Name one kind in [tables.{table}].")
     if None in kinds:
         raise BadSource(f"{files[0].name!r} ends in nothing known. Known are: {', '.join(ENDINGS)}.")
     reader = {"parquet": _parquet, "csv": _csv, "json": _json}[kinds.pop()]
-    raw = f"raw_{name}"
     try:
-        unreadable = reader(connection, raw, files)
+        return reader(connection, raw, files)
     except Exception as error:
         first = str(error).splitlines()[0]
         raise BadSource(f"{', '.join(path.name for path in files[:3])} could not be read as the table "
-                        f"{name!r}: {first}") from error
-    return _typed(connection, raw, TABLES[name], source, unreadable)
+                        f"{table!r}: {first}") from error
 
 
 def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame, source: TableMap) -> Loaded:
@@ -117,13 +121,7 @@ def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame, sou
 
 def load_database(connection: ibis.BaseBackend, path: Path, playbook: Playbook) -> dict[str, Loaded]:
     """Read the tables of a DuckDB file that is left as it is."""
-    try:
-        connection.raw_sql(f"ATTACH {quoted(path)} AS source (READ_ONLY)")
-    except Exception as error:
-        raise BadSource(f"{path.name!r} could not be opened as a DuckDB file: {str(error).splitlines()[0]}") from error
-    there = [row[0] for row in connection.raw_sql(
-        "SELECT CASE table_schema WHEN 'main' THEN table_name ELSE table_schema || '.' || table_name END "
-        "FROM information_schema.tables WHERE table_catalog = 'source' ORDER BY 1").fetchall()]
+    there = attach(connection, path)
     loaded = {}
     for name, table in TABLES.items():
         source = playbook.tables.get(name, TableMap())
@@ -132,10 +130,21 @@ def load_database(connection: ibis.BaseBackend, path: Path, playbook: Playbook) 
             raise BadSource(f"[tables.{name}] names the table {asked!r}, which {path.name} does not have. "
                             f"{nearest(asked, there)}")
         if asked in there:
-            full = ".".join(named(part) for part in (asked if "." in asked else f"main.{asked}").split("."))
-            connection.raw_sql(f"CREATE VIEW raw_{name} AS SELECT * FROM source.{full}")
+            connection.raw_sql(f"CREATE VIEW raw_{name} AS SELECT * FROM {there[asked]}")
             loaded[name] = _typed(connection, f"raw_{name}", table, source, ())
     return loaded
+
+
+def attach(connection: ibis.BaseBackend, path: Path) -> dict[str, str]:
+    """Open a DuckDB file for reading; its tables by name, each with its full name in SQL."""
+    try:
+        connection.raw_sql(f"ATTACH {quoted(path)} AS source (READ_ONLY)")
+    except Exception as error:
+        raise BadSource(f"{path.name!r} could not be opened as a DuckDB file: {str(error).splitlines()[0]}") from error
+    rows = connection.raw_sql("SELECT table_schema, table_name FROM information_schema.tables "
+                              "WHERE table_catalog = 'source' ORDER BY 1, 2").fetchall()
+    return {table if schema == "main" else f"{schema}.{table}": f"source.{named(schema)}.{named(table)}"
+            for schema, table in rows}
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
