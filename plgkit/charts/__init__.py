@@ -1,0 +1,42 @@
+"""Charts: a frame in, one Axes out. Matplotlib is imported when a chart is first touched."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_WHERE = {
+    "curve": "curves",
+    "differences": "comparisons",
+    "dots": "comparisons",
+    "flow": "flows",
+    "funnel": "funnels",
+    "growth_accounting": "growth",
+    "histogram": "distributions",
+    "mix": "growth",
+    "mrr_movements": "growth",
+    "power_user": "distributions",
+    "ranked": "distributions",
+    "retention": "cohorts",
+    "scatter": "flows",
+    "scoreboard": "scoreboards",
+    "survival": "curves",
+    "trend": "trends",
+    "waterfall": "growth",
+}
+
+__all__ = [*_WHERE, "style"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "style":
+        return importlib.import_module("plgkit.charts.style")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'plgkit.charts' has no attribute {name!r}")
+    drawn = getattr(importlib.import_module(f"plgkit.charts.{_WHERE[name]}"), name)
+    globals()[name] = drawn
+    return drawn
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

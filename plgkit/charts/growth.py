@@ -1,0 +1,195 @@
+"""Growth: who came and went in each period, what money came and went, and of what it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from plgkit.charts import style
+from plgkit.charts.labels import date_axis, drawable, grain_of, short, span, told
+from plgkit.charts.units import compact, number, scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PEOPLE = {"new": style.BLUE, "resurrected": style.SKY, "churned": style.ORANGE}
+_MONEY = {
+    "new": style.BLUE, "reactivation": style.SKY, "expansion": style.GREEN,
+    "contraction": style.AMBER, "churn": style.ORANGE,
+}
+_LEAVING = ("churned", "churn", "contraction")
+
+
+@style.chart(height=3.6)
+def growth_accounting(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw who came (above zero) and who went (below) in each period, and the difference.
+
+    Parameters
+    ----------
+    frame
+        One row per period: period, new, resurrected, churned.
+    ax
+        Where to draw; a new figure by default.
+    """
+    return _movements(ax, frame, _PEOPLE, "people")
+
+
+@style.chart(height=3.6)
+def mrr_movements(frame: pd.DataFrame, *, unit: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw what recurring revenue came (above zero) and went (below) in each period.
+
+    Parameters
+    ----------
+    frame
+        One row per period: period, new, reactivation, expansion, contraction, churn.
+    unit
+        What the values count; the frame's own by default.
+    ax
+        Where to draw; a new figure by default.
+    """
+    return _movements(ax, frame, _MONEY, style.unit_of(frame, unit) or "currency")
+
+
+@style.chart(height=3.4)
+def waterfall(frame: pd.DataFrame, *, unit: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw how the opening of the first period became the closing of the last.
+
+    Parameters
+    ----------
+    frame
+        One row per period: period, opening, new, reactivation, expansion, contraction, churn, closing.
+    unit
+        What the values count; the frame's own by default.
+    ax
+        Where to draw; a new figure by default.
+    """
+    unit, currency = style.unit_of(frame, unit) or "currency", frame.attrs.get("currency", "")
+    frame = frame.sort_values("period", kind="stable")
+    moves = {name: _signed(frame, name).sum() for name in _MONEY if name in frame.columns}
+    start, end = float(frame["opening"].iloc[0]), float(frame["closing"].iloc[-1])
+    names = ["opening", *moves, "closing"]
+    bottoms = np.append([0.0, start], start + np.cumsum(list(moves.values())))[: len(moves) + 1]
+    bars = [(0.0, start), *zip(bottoms[1:], moves.values(), strict=True), (0.0, end)]
+    hues = [style.MUTED, *[_MONEY[name] for name in moves], style.MUTED]
+    ax.bar(range(len(bars)), [size for _, size in bars], bottom=[low for low, _ in bars], color=hues, width=0.62)
+    for place, (low, size) in enumerate(bars):
+        sign = "+" if 0 < place < len(bars) - 1 and size > 0 else ""
+        ax.annotate(sign + number(size, unit).replace("-", "−"), (place, max(low, low + size)), xytext=(0, 4),
+                    textcoords="offset points", ha="center", fontsize=style.SMALL, fontweight="bold")
+    ax.set_xticks(range(len(bars)), names)
+    _money_axis(ax, unit, currency, max((low + size for low, size in bars), default=1.0))
+    ax.margins(y=0.12)
+    parts = ", ".join(f"{name} {number(size, unit, currency=currency)}" for name, size in moves.items())
+    alt = (f"Bars from an opening of {number(start, unit, currency=currency)} "
+           f"to a closing of {number(end, unit, currency=currency)}: {parts}.")
+    return style.describe(ax, alt=alt, caption="Each bar starts where the one before it ended; the grey ones stand on zero.")
+
+
+@style.chart(height=3.5)
+def mix(frame: pd.DataFrame, *, by: str | None = None, unit: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw of what a total is made: for each period the share of every group.
+
+    Parameters
+    ----------
+    frame
+        A total by group: period, the group's column, value.
+    by
+        The column of groups; found by itself.
+    unit
+        What the values count; the frame's own by default.
+    ax
+        Where to draw; a new figure by default.
+    """
+    unit, segment = style.unit_of(frame, unit), style.segment_of(frame, by)
+    wide = pd.DataFrame({
+        name: part.groupby("period")["value"].sum().astype(float)
+        for name, part in style.groups(frame, segment).items()
+    }).sort_index().fillna(0.0)
+    whole = wide.sum(axis=1)
+    if not (whole > 0).any():
+        return style.note(ax, "There is nothing to draw: every period adds up to nothing.")
+    shares, hues = wide.div(whole.where(whole > 0), axis=0), style.colours(list(wide.columns))
+    base = np.zeros(len(shares))
+    for name in shares.columns:
+        height = shares[name].fillna(0.0).to_numpy()
+        ax.bar(shares.index.to_numpy(), height, bottom=base, width=_width(shares.index), color=hues[name],
+               label=short(name, 20) if segment else "all", edgecolor="white", linewidth=0.6)
+        base = base + height
+    _share_axis(ax, unit)
+    _bar_axis(ax, pd.Series(shares.index))
+    _legend(ax)
+    first, last = (shares.dropna(how="all").iloc[place] for place in (0, -1))
+    parts = ", ".join(f"{told(name)} from {first[name]:.0%} to {last[name]:.0%}" for name in shares.columns)
+    alt = f"Stacked bars, share of {unit or 'the total'} by {told(segment or 'group')} and {grain_of(shares.index)}: {parts}."
+    return style.describe(ax, alt=alt, caption="Each bar is one period; its parts add up to the whole.")
+
+
+def _movements(ax: Axes, frame: pd.DataFrame, kinds: dict[str, str], unit: str) -> Axes:
+    frame = frame.sort_values("period", kind="stable")
+    x, width = frame["period"].to_numpy(), _width(frame["period"])
+    moves = {name: _signed(frame, name).to_numpy() for name in kinds if name in frame.columns}
+    above, below = np.zeros(len(frame)), np.zeros(len(frame))
+    for name, values in moves.items():
+        base = below if name in _LEAVING else above
+        ax.bar(x, values, bottom=base.copy(), width=width, color=kinds[name], label=name, zorder=2)
+        base += values
+    net = above + below
+    ax.plot(x, net, "o-", color=style.INK, markersize=3.5, linewidth=1.3, label="difference", zorder=3)
+    ax.axhline(0, color=style.MUTED, linewidth=1, zorder=2.5)
+    currency = frame.attrs.get("currency", "")
+    _money_axis(ax, unit, currency, float(np.nanmax(np.abs([*above, *below, 1.0]))))
+    _bar_axis(ax, frame["period"])
+    _legend(ax)
+    grain = grain_of(frame["period"])
+    parts = ", ".join(f"{name} {number(abs(values[-1]), unit, currency=currency)}" for name, values in moves.items())
+    sums = ", ".join(f"{name} {number(abs(values.sum()), unit, currency=currency)}" for name, values in moves.items())
+    alt = (f"Bars above and below zero by {span(frame['period'])}. Last {grain}: {parts}; "
+           f"difference {number(net[-1], unit, currency=currency)}. In all: {sums}.")
+    return style.describe(ax, alt=alt, caption="Above zero: what came. Below: what went. The line is the difference.")
+
+
+def _signed(frame: pd.DataFrame, name: str) -> pd.Series:
+    values = frame[name].astype(float).fillna(0.0)
+    return -values.abs() if name in _LEAVING else values
+
+
+def _width(periods: pd.Series | pd.Index) -> pd.Timedelta:
+    days = pd.DatetimeIndex(pd.Series(periods).drop_duplicates()).sort_values()
+    apart = np.median(np.diff(days.to_numpy()).astype("timedelta64[h]").astype(float)) / 24 if len(days) > 1 else 7.0
+    return pd.Timedelta(days=0.78 * float(apart))
+
+
+def _money_axis(ax: Axes, unit: str, currency: str, largest: float) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10], integer=largest >= 5))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value).replace("-", "−")))
+    ax.set_ylabel(drawable(scale(unit, largest, currency=currency).label))
+
+
+def _share_axis(ax: Axes, unit: str) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter(FuncFormatter(scale("share", 1).tick))
+    ax.set_ylabel(f"share of {short(unit, 30)}" if unit else "share")
+
+
+def _bar_axis(ax: Axes, periods: pd.Series) -> None:
+    date_axis(ax, periods)
+    few = 8 - periods.nunique()
+    if few > 0:
+        apart = _width(periods) / 0.78
+        ax.set_xlim(periods.min() - apart * (few + 1) / 2, periods.max() + apart * (few + 1) / 2)
+
+
+def _legend(ax: Axes) -> None:
+    entries, names = ax.get_legend_handles_labels()
+    order = sorted(range(len(names)), key=lambda place: names[place] == "difference")
+    # What fits on one line stays on one line.
+    columns = len(names) if sum(len(name) + 5 for name in names) < 100 else 3
+    ax.legend([entries[place] for place in order], [names[place] for place in order], ncols=columns,
+              loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, handlelength=1.0,
+              handleheight=0.9, columnspacing=1.4, handletextpad=0.5, borderpad=0.2)

@@ -1,0 +1,183 @@
+"""What all charts share: colours, sizes, the empty canvas, and the words that go with a picture."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from plgkit.charts.labels import drawable, families, short
+from plgkit.charts.units import number
+from plgkit.stats.intervals import wilson
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "PALETTE", "chart", "colours", "context", "describe", "groups", "level_of", "note",
+    "number", "segment_of", "short", "text_colour", "unit_of",
+]
+
+BLUE, ORANGE, GREEN, PINK, SKY, AMBER = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
+INK, MUTED, LINE, PALE, LOSS = "#1f2328", "#5f6773", "#e5e7eb", "#eef0f2", "#f4d2b8"
+SMALL, NORMAL = 9.5, 10.5
+WIDTH = 8.5
+OTHERS = "others"
+
+RESERVED = frozenset(
+    "period cohort age numerator denominator value low high immature complete mature step position people "
+    "share_of_entry share_of_previous q25_seconds median_seconds q75_seconds median_seconds_from_entry "
+    "n events q25 q75 median_among censored x at_risk difference p lift lift_low lift_high target status "
+    "survival time opening new retained resurrected churned reactivation expansion contraction churn closing "
+    "active definition measure unit".split()
+)
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Draw in the project's style, and leave the caller's settings as they were."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_settings()):
+        yield
+
+
+def chart(height: float | Callable[[pd.DataFrame], float] = 3.4) -> Callable:
+    """Make a drawing function a chart: give it an axes in the style, and a note when there is no row."""
+
+    def of(draw: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(draw)
+        def drawn(frame: pd.DataFrame, *, ax: Axes | None = None, **options: Any) -> Axes:
+            with context():
+                tall = height(frame) if callable(height) else height
+                ax = _canvas(tall) if ax is None else ax
+                if frame.empty:
+                    return note(ax, "There is nothing to draw: no row.")
+                return draw(frame, ax=ax, **options)
+
+        return drawn
+
+    return of
+
+
+def describe(ax: Axes, *, alt: str, caption: str) -> Axes:
+    """Give the picture its words: `alt` says what it shows, `caption` how to read it."""
+    from matplotlib.text import Text
+
+    for each in ax.figure.findobj(Text):
+        each.set_parse_math(False)
+    ax.figure.plgkit_description = {"alt": " ".join(alt.split()), "caption": " ".join(caption.split())}
+    return ax
+
+
+def note(ax: Axes, sentence: str) -> Axes:
+    """Draw one line of words where there is no picture to draw."""
+    if len(ax.figure.axes) == 1:
+        ax.figure.set_figheight(1.2)
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, drawable(sentence), ha="center", va="center", color=MUTED, transform=ax.transAxes)
+    return describe(ax, alt=sentence, caption="")
+
+
+def segment_of(frame: pd.DataFrame, by: str | None = None) -> str | None:
+    """Name the column that cuts a frame into groups: the first that no shape has of its own."""
+    if by is not None:
+        return by
+    return next((name for name in frame.columns if name not in RESERVED), None)
+
+
+def groups(frame: pd.DataFrame, by: str | None, *, most: int = 6) -> dict[str, pd.DataFrame]:
+    """Split a frame by a column, the largest groups by name and the rest added up as "others"."""
+    if by is None:
+        return {"": frame}
+    names = frame[by].astype(object).where(frame[by].notna(), "(none)").astype(str)
+    sizes = _weight(frame).groupby(names).sum().sort_values(ascending=False, kind="stable")
+    shown = list(sizes.index) if len(sizes) <= most else list(sizes.index[: most - 1])
+    parts = {name: frame[names == name] for name in sorted(shown, key=lambda name: (name == "(none)", name))}
+    rest = _added_up(frame[~names.isin(shown)])
+    return parts if rest is None else parts | {OTHERS: rest}
+
+
+def colours(names: list[str]) -> dict[str, str]:
+    """Give each group its colour; what is "others" or unknown is grey."""
+    plain = [name for name in names if name not in (OTHERS, "(none)")]
+    own = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(plain)}
+    return {name: own.get(name, "#8a929c" if name == OTHERS else "#b3b9c1") for name in names}
+
+
+def text_colour(colour: str) -> str:
+    """Darken a light colour until words in it can be read on white."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(colour)
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    keep = min(1.0, 0.42 / light) if light else 1.0
+    return to_hex((red * keep, green * keep, blue * keep))
+
+
+def unit_of(frame: pd.DataFrame, unit: str | None) -> str:
+    """Take the unit that was asked for, or else the frame's own."""
+    if unit is not None:
+        return unit
+    own = frame.attrs.get("unit")
+    return str(own) if own else ("share" if "denominator" in frame.columns else "")
+
+
+def level_of(frame: pd.DataFrame) -> str:
+    """Write the level of the frame's intervals."""
+    return f"{frame.attrs.get('level', 0.95):.0%}"
+
+
+def _canvas(height: float) -> Axes:
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(WIDTH, height), layout="constrained")[1]
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "text.parse_math": False, "text.usetex": False, "text.color": INK,
+        "font.family": families(), "font.size": NORMAL,
+        "figure.dpi": 144, "savefig.dpi": "figure", "figure.facecolor": "white",
+        "figure.constrained_layout.h_pad": 0.06, "figure.constrained_layout.w_pad": 0.06,
+        "axes.facecolor": "white", "axes.labelcolor": MUTED, "axes.labelsize": NORMAL,
+        "axes.titlesize": NORMAL, "axes.titlecolor": MUTED, "axes.titlelocation": "left",
+        "axes.edgecolor": LINE, "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True,
+        "axes.spines.left": False, "axes.spines.right": False, "axes.spines.top": False,
+        "axes.spines.bottom": False, "axes.formatter.use_mathtext": False,
+        "axes.unicode_minus": True, "grid.color": LINE, "grid.linewidth": 0.9,
+        "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelsize": NORMAL, "ytick.labelsize": NORMAL,
+        "xtick.major.pad": 6, "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0,
+        "lines.linewidth": 2.0, "lines.solid_capstyle": "round", "hatch.linewidth": 0.6,
+        "legend.frameon": False, "legend.fontsize": SMALL, "savefig.bbox": None,
+    }
+
+
+def _weight(frame: pd.DataFrame) -> pd.Series:
+    for name in ("denominator", "people", "n", "at_risk", "value"):
+        if name in frame.columns:
+            return pd.to_numeric(frame[name], errors="coerce").astype(float).abs().fillna(0.0)
+    return pd.Series(1.0, index=frame.index)
+
+
+def _added_up(rest: pd.DataFrame) -> pd.DataFrame | None:
+    """Pool rates and totals; medians and curves cannot be added up, so they give None."""
+    keys = [name for name in ("period", "cohort", "age") if name in rest.columns]
+    if rest.empty or not keys:
+        return None
+    if {"numerator", "denominator"} <= set(rest.columns):
+        sums = {name: "sum" for name in ("numerator", "denominator", "immature") if name in rest.columns}
+        flags = {name: "min" for name in ("mature", "complete") if name in rest.columns}
+        pooled = rest.groupby(keys, as_index=False).agg(sums | flags)
+        people = pooled["denominator"].astype(float)
+        pooled["value"] = pooled["numerator"].astype(float) / people.where(people > 0)
+        pooled["low"], pooled["high"] = wilson(pooled["numerator"], pooled["denominator"])
+        return pooled
+    if "complete" not in rest.columns:
+        return None
+    pooled = rest.groupby(keys, as_index=False).agg({"value": "sum", "complete": "min"})
+    return pooled.assign(low=float("nan"), high=float("nan"))
