@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -35,15 +36,14 @@ def start(source: str = "", *, as_of: str = "") -> Data:
     shell = _shell()
     if shell is not None:
         set_printers(shell)
-    if not source:
-        from plgkit import samples
+    from plgkit import samples
 
-        source = samples.bundled_path()
-    data = plgkit.connect(source, as_of=as_of or None)
+    place = Path(source) if source else samples.bundled_path()
+    data = plgkit.connect(place, as_of=as_of or None)
     if shell is not None:
         from IPython.display import display
 
-        display(about(data))
+        display(about(data, made_up=place.resolve() == samples.bundled_path().resolve()))
     return data
 
 
@@ -64,9 +64,9 @@ def set_printers(shell: InteractiveShell) -> None:
     missing.register(shell)
 
 
-def about(data: Data) -> Shown:
+def about(data: Data, *, made_up: bool = False) -> Shown:
     """Say in one line what the data are: product, last day, zone, people."""
-    known = facts(data)
+    known = facts(data) | {"made_up": made_up}
     parts = [known["product"], f"data through {words.day(known['as_of'])}", *known["counts"], known["zone"]]
     if known["made_up"]:
         parts.append("made-up company")
@@ -84,8 +84,7 @@ def facts(data: Data) -> dict[str, Any]:
         "as_of": str(data.as_of),
         "since": _since(data),
         "counts": _counts(data),
-        "made_up": bool(getattr(data, "made_up", False)),
-        "version": str(getattr(data, "version", "") or ""),
+        "version": data.version,
     }
 
 

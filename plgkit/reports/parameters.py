@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,16 +27,19 @@ class Declared:
 
 def declared(notebook: Path) -> dict[str, Declared]:
     """Read the parameters that a notebook declares in its cell tagged `parameters`."""
-    from plgkit.reports.quick import quicken
-
-    quicken()
-    from papermill import inspect_notebook
-
-    return {
-        name: Declared(name, _kinds(found["inferred_type_name"], found["default"]),
-                       _value(found["default"]), found["help"] or "")
-        for name, found in inspect_notebook(str(notebook)).items()
-    }
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    source = next((each["source"] for each in cells if "parameters" in each["metadata"].get("tags", [])), "")
+    source = source if isinstance(source, str) else "".join(source)
+    lines = source.splitlines()
+    found = {}
+    for each in ast.parse(source).body:
+        target = each.target if isinstance(each, ast.AnnAssign) else getattr(each, "targets", [None])[0]
+        if isinstance(target, ast.Name) and each.value is not None:
+            default = _value(each.value)
+            kinds = _kinds(getattr(each, "annotation", None), default)
+            _, _, meaning = lines[each.end_lineno - 1][each.end_col_offset :].partition("#")
+            found[target.id] = Declared(target.id, kinds, default, meaning.strip())
+    return found
 
 
 def checked(given: dict[str, Any], known: dict[str, Declared], *, of: str) -> dict[str, Any]:
@@ -114,22 +116,20 @@ def _is_json(value: Any) -> bool:
     return value is None or type(value) in (str, int, bool)
 
 
-def _kinds(annotation: str, default: str) -> tuple[str, ...]:
-    if annotation and annotation != "None":
-        tree = ast.parse(annotation, mode="eval")
-        names = [each.id for each in ast.walk(tree) if isinstance(each, ast.Name)]
-        names += ["None" for each in ast.walk(tree) if isinstance(each, ast.Constant) and each.value is None]
-        kinds = tuple(dict.fromkeys(name for name in names if name in _KINDS))
-        if "list" in kinds or "dict" in kinds:
-            kinds = tuple(each for each in kinds if each in ("list", "dict", "None"))
-        # A text fits anything: the other types are tried first.
-        return tuple(sorted(kinds, key=lambda kind: kind == "str"))
-    value = _value(default)
-    return ("None", "str") if value is None else (type(value).__name__,)
+def _kinds(annotation: ast.expr | None, default: Any) -> tuple[str, ...]:
+    if annotation is None:
+        return ("None", "str") if default is None else (type(default).__name__,)
+    names = [each.id for each in ast.walk(annotation) if isinstance(each, ast.Name)]
+    names += ["None" for each in ast.walk(annotation) if isinstance(each, ast.Constant) and each.value is None]
+    kinds = tuple(dict.fromkeys(name for name in names if name in _KINDS))
+    if "list" in kinds or "dict" in kinds:
+        kinds = tuple(each for each in kinds if each in ("list", "dict", "None"))
+    # A text fits anything: the other types are tried first.
+    return tuple(sorted(kinds, key=lambda kind: kind == "str"))
 
 
-def _value(source: str) -> Any:
+def _value(default: ast.expr) -> Any:
     try:
-        return ast.literal_eval(source)
-    except (ValueError, SyntaxError):
-        return types.SimpleNamespace(source=source)
+        return ast.literal_eval(default)
+    except ValueError:
+        return ast.unparse(default)

@@ -1,0 +1,268 @@
+"""Run the notebooks of a date into a folder of reports."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from plgkit.errors import BadParameter, PlgkitError, UnknownParameter
+from plgkit.reports import books, execute, index, parameters, shelf, status
+from plgkit.reports.status import Status
+
+Progress = Callable[[str, str], None]
+_FILLED_BY_US = ("source", "as_of")
+
+
+class Busy(PlgkitError, RuntimeError):
+    """A second run into a folder that another run is writing to."""
+
+    def __init__(self, out: Path):
+        super().__init__(f"Another run is writing to {out}. Wait for it, or give another folder with --out.")
+
+
+@dataclass(frozen=True)
+class Report:
+    """How one notebook went; `state` is `ok`, `skipped` (unchanged), `failed`, `timeout` or `died`."""
+
+    name: str
+    state: str
+    page: Path
+    error: str = ""
+    cell: int | None = None
+    changes: tuple[dict[str, Any], ...] = ()
+    broken_guardrails: tuple[str, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether there is a good page of this notebook."""
+        return self.state in ("ok", "skipped")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did."""
+
+    as_of: str
+    out: Path
+    reports: tuple[Report, ...]
+    hook_status: int | None = None
+    removed: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_status(self) -> int:
+        """0 if all went well, 1 if a report or the hook failed or a guardrail broke."""
+        well = all(each.well and not each.broken_guardrails for each in self.reports)
+        return 0 if well and not self.hook_status else 1
+
+    def as_data(self) -> dict[str, Any]:
+        """Give the result as JSON types."""
+        reports = [
+            {"name": each.name, "state": each.state, "page": str(each.page), "error": each.error, "cell": each.cell,
+             "changes": list(each.changes), "broken_guardrails": list(each.broken_guardrails)}
+            for each in self.reports
+        ]
+        return {"as_of": self.as_of, "out": str(self.out), "exit_status": self.exit_status, "reports": reports,
+                "hook_status": self.hook_status, "removed": list(self.removed)}
+
+
+@dataclass(frozen=True)
+class _Source:
+    source: str
+    as_of: str
+    version: str
+    rows: dict[str, int]
+    product: str
+
+
+def run(
+    source: str = "",
+    *,
+    as_of: str | None = None,
+    only: tuple[str, ...] = (),
+    out: str | Path = "reports",
+    notebooks: str | Path | None = None,
+    workers: int = 2,
+    engine: str | None = None,
+    set: Mapping[str, Any] | None = None,
+    force: bool = False,
+    timeout: float = 600,
+    keep: int | None = None,
+    hook: str | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Run notebooks into HTML reports. Running twice changes nothing; what is unchanged is skipped.
+
+    Parameters
+    ----------
+    source
+        What `plgkit.connect` takes as a path; empty for the bundled sample.
+    as_of
+        The last day counted; the last complete day unless given.
+    only
+        Names of notebooks, such as `activation`; all unless given.
+    out
+        The folder of reports: one folder per date, `latest`, and `index.html`.
+    notebooks
+        The folder of notebooks; those of the project unless given.
+    workers
+        How many run at the same time; 0 for ordinary kernels, one after another.
+    engine
+        `"fork"` or `"kernel"`; the fastest that this system has unless given.
+    set
+        Parameters of the notebooks by name; each must be declared by at least one of them.
+    force
+        Whether to run what is unchanged too.
+    timeout
+        Seconds that one notebook may take.
+    keep
+        How many dates to keep; all unless given.
+    hook
+        A command to run at the end, with PLGKIT_OUT, PLGKIT_AS_OF, PLGKIT_EXIT_STATUS and
+        PLGKIT_FAILED in its environment.
+    progress
+        Called with a notebook's name and its state when it starts and when it ends.
+
+    Returns
+    -------
+    What happened, with the exit status that the command line gives.
+    """
+    from filelock import FileLock, Timeout
+
+    if keep is not None and keep < 1:
+        raise BadParameter("keep", keep, expected="a number of dates, 1 or more")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    where = Path(notebooks) if notebooks else books.folder()
+    found = books.find(where, tuple(only))
+    asked = _parameters(found, dict(set or {}))
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            began = time.monotonic()
+            data = _look(source, as_of)
+            reports = _run_all(found, asked, data, folder, workers, engine, force, timeout, progress or _silent)
+            removed = shelf.keep_last(folder, keep) if keep else []
+            shelf.relink(folder)
+            index.write(folder)
+            result = RunResult(data.as_of, folder, tuple(reports), removed=tuple(removed))
+            _log(result, time.monotonic() - began)
+    except Timeout:
+        raise Busy(folder) from None
+    return replace(result, hook_status=_call(hook, result)) if hook else result
+
+
+def _parameters(found: list[Path], given: dict[str, Any]) -> dict[str, tuple[dict, dict]]:
+    """Give for each notebook its defaults and what it is to be asked with."""
+    known = {each.stem: parameters.declared(each) for each in found}
+    names = {name for each in known.values() for name in each}
+    for name in given:
+        if name in _FILLED_BY_US:
+            raise BadParameter("--set", name, expected="another parameter: SOURCE and --as-of fill this one")
+        if name not in names:
+            raise UnknownParameter(name, names - {*_FILLED_BY_US}, of="No notebook")
+    asked = {}
+    for stem, declared in known.items():
+        mine = {name: value for name, value in given.items() if name in declared}
+        asked[stem] = (declared, parameters.checked(mine, declared, of=stem))
+    return asked
+
+
+def _look(source: str, as_of: str | None) -> _Source:
+    """Open the data once: to learn the date and the version, and to fill the cache before the notebooks do."""
+    import plgkit
+
+    place: str | Path = source
+    if not source:
+        from plgkit import samples
+
+        place = samples.bundled_path()
+    data = plgkit.connect(place, as_of=as_of)
+    rows = {name: int(data.table(name).count().execute()) for name in data.everything}
+    return _Source(source, str(data.as_of), str(data.version), rows, str(data.playbook.product.name))
+
+
+def _run_all(
+    found: list[Path], asked: dict[str, tuple[dict, dict]], data: _Source, out: Path, workers: int, engine: str | None,
+    force: bool, timeout: float, progress: Progress,
+) -> list[Report]:
+    every = status.read_all(out)
+    shared = {"versions": status.versions(), "commit": status.commit(found[0].parent), "product": data.product,
+              "data": {"version": data.version, "rows": data.rows}, "as_of": data.as_of}
+    jobs, planned, reports = [], {}, {}
+    for notebook in found:
+        declared, given = asked[notebook.stem]
+        ours = {"source": data.source, "as_of": data.as_of}
+        given = given | {name: value for name, value in ours.items() if name in declared and value}
+        shown = {name: each.default for name, each in declared.items()} | given
+        shown.pop("source", None)
+        fresh = shared | {"name": notebook.stem, "title": books.title(notebook), "parameters": shown,
+                          "digest": status.digest(notebook, given, data.version)}
+        old = status.read(out / data.as_of / f"{notebook.stem}.json")
+        if not force and _unchanged(out, fresh, old):
+            reports[notebook.stem] = _report(out, old, every, "skipped")
+            progress(notebook.stem, "skipped")
+        else:
+            planned[notebook.stem] = fresh
+            jobs.append(execute.Job(notebook.stem, notebook, given))
+    every = [each for each in every if (each["as_of"], each["name"]) not in {(data.as_of, name) for name in planned}]
+    for outcome in execute.execute(jobs, workers=workers, timeout=timeout, engine=engine):
+        done = _finish(out, planned[outcome.job.name], outcome, every + list(planned.values()))
+        reports[outcome.job.name] = _report(out, done, every, done["state"])
+        progress(outcome.job.name, done["state"])
+    shelf.update_latest(out, [each for each in status.read_all(out) if each["as_of"] == data.as_of])
+    return [reports[each.stem] for each in found]
+
+
+def _unchanged(out: Path, fresh: Status, old: Status | None) -> bool:
+    if old is None or old["state"] != status.OK or old["digest"] != fresh["digest"]:
+        return False
+    return (out / fresh["as_of"] / f"{fresh['name']}.html").exists()
+
+
+def _finish(out: Path, fresh: Status, outcome: execute.Outcome, every: list[Status]) -> Status:
+    from plgkit.reports import normalise
+
+    executed = None
+    if outcome.executed:
+        executed = normalise.tidy(json.loads(outcome.executed))
+    seen = executed or {"cells": []}
+    done = fresh | {
+        "state": outcome.state, "error": outcome.error, "cell": outcome.cell, "traceback": list(outcome.traceback),
+        "measures": status.measures(seen), "findings": status.findings(seen),
+    }
+    neighbours = [each if "state" in each else each | {"state": status.OK} for each in every]
+    shelf.put(out, done, executed, neighbours)
+    return done
+
+
+def _report(out: Path, done: Status, every: list[Status], state: str) -> Report:
+    changes = status.changes(done, status.before(done, every)) if done["state"] == status.OK else []
+    return Report(done["name"], state, out / done["as_of"] / f"{done['name']}.html", done["error"], done["cell"],
+                  tuple(changes), tuple(status.broken_guardrails(done)))
+
+
+def _log(result: RunResult, seconds: float) -> None:
+    """Add a line to the log of runs: the one file here that knows when it was written."""
+    ended = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    states = {each.name: each.state for each in result.reports}
+    line = {"ended_at": ended, "seconds": round(seconds, 1), "as_of": result.as_of, "reports": states,
+            "exit_status": result.exit_status}
+    with open(result.out / "runs.jsonl", "a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+
+
+def _call(hook: str, result: RunResult) -> int:
+    failed = [each.name for each in result.reports if not each.well]
+    told = {"PLGKIT_OUT": str(result.out), "PLGKIT_AS_OF": result.as_of, "PLGKIT_FAILED": " ".join(failed),
+            "PLGKIT_EXIT_STATUS": str(result.exit_status)}
+    return subprocess.run(hook, shell=True, env=os.environ | told, check=False).returncode
+
+
+def _silent(name: str, state: str) -> None:
+    pass

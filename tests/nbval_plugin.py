@@ -1,0 +1,78 @@
+"""Rules for comparing stored notebooks with a new run: load with `-p tests.nbval_plugin --nbval`.
+
+A stored notebook whose cells never ran would compare nothing and pass: it fails here. Numbers
+are compared with a tolerance, and HTML and pictures are left out, because they change with the
+versions of what draws them while the answers stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+# Building the grammar of web addresses takes jsonschema a second that no notebook needs.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+TOLERANCE = 1e-6
+LEFT_OUT = ("text/html", "image/png", "image/svg+xml", "application/json")
+_NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fix what a kernel would otherwise take from its surroundings."""
+    os.environ.update({"TZ": "UTC", "PYTHONHASHSEED": "0"})
+    if not config.pluginmanager.hasplugin("nbval"):
+        return
+    from nbval.plugin import IPyNbCell
+
+    IPyNbCell.compare_outputs = _with_rules(IPyNbCell.compare_outputs)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse notebooks with cells that no run from top to bottom left."""
+    from plgkit.reports.normalise import never_run
+
+    for path in sorted({Path(str(each.path)) for each in items if str(each.path).endswith(".ipynb")}):
+        positions = never_run(json.loads(path.read_text(encoding="utf-8")))
+        if positions:
+            cells = ", ".join(str(at + 1) for at in positions)
+            raise pytest.UsageError(f"{path.name}: cells {cells} were never run. Store it with `plgkit notebooks --write`.")
+
+
+def _with_rules(compare):
+    def compared(cell, test, ref, skip_compare=None):
+        told = [key for key in ref if key.startswith("stderr")] + [key for key in test if key.startswith("stderr")]
+        if told:
+            cell.comparison_traceback = ["A cell of a stored notebook must not write to standard error."]
+            return False
+        skipped = (*(skip_compare or cell.skip_compare), *LEFT_OUT)
+        near = {key: _aligned(test[key], ref.get(key)) for key in test}
+        return compare(cell, near, ref, skipped)
+
+    return compared
+
+
+def _aligned(found: list, stored: list | None) -> list:
+    """Give what was stored wherever what was found says the same within the tolerance."""
+    if stored is None or len(found) != len(stored):
+        return found
+    return [old if _same(new, old) else new for new, old in zip(found, stored, strict=True)]
+
+
+def _same(new: object, old: object) -> bool:
+    if not (isinstance(new, str) and isinstance(old, str)):
+        return new == old
+    if _NUMBER.sub("#", new).split() != _NUMBER.sub("#", old).split():
+        return False
+    pairs = zip(_NUMBER.findall(new), _NUMBER.findall(old), strict=True)
+    return all(math.isclose(_number(a), _number(b), rel_tol=TOLERANCE, abs_tol=TOLERANCE) for a, b in pairs)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "").replace("−", "-"))
