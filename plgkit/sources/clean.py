@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 import ibis
 import ibis.expr.datatypes as types
@@ -28,14 +28,14 @@ LEFT_OUT = "left out: "
 SCORES = {"nps": (0, 10), "csat": (1, 5)}
 
 
-def complete(table: Table, raw: Expression) -> Expression:
+def complete(table: Table, raw: Expression, *, there: Sequence[str]) -> Expression:
     """All columns of the schema in their order, then those kept beside them; money in minor units."""
     missing = [each for each in table.required if each not in raw.columns]
     if missing:
         about = table[missing[0]]
         raise BadSource(
             f"The table {table.name!r} has no column {missing[0]!r} ({about.meaning}). "
-            f"It has: {', '.join(name for name in raw.columns if not name.startswith(RAW))}. "
+            f"It has: {', '.join(there)}. "
             f"Say which one it is: [tables.{table.name}] columns = {{ {missing[0]} = \"...\" }}."
         )
     known = []

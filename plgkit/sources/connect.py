@@ -153,7 +153,7 @@ def _from_connection(connection: ibis.BaseBackend, playbook: Playbook) -> tuple:
         if asked in there or source.table is not None:
             schema, _dot, short = asked.rpartition(".")
             raw = connection.table(short, database=schema or None)
-            loaded[name] = files.Loaded(_renamed(name, raw, source))
+            loaded[name] = files.Loaded(_renamed(name, raw, source), raw.columns)
     prepared = prepare(loaded, playbook, store=lambda _name, rows: rows, count=False,
                        version=cache.digest(type(connection).__name__, _reading_facts(playbook)))
     return connection, prepared, _lazy_rollups(connection, prepared.tables, playbook, keep=False)

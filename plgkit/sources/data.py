@@ -208,7 +208,8 @@ class Data:
         for name, rows in self.rows_set_aside.items():
             frame = self.run(rows)
             plain = frame.drop(columns="reason").to_json(orient="records", lines=True, date_format="iso", date_unit="us")
-            found += list(zip([name] * len(frame), frame["reason"], plain.splitlines(), strict=True))
+            lines = [line for line in plain.split("\n") if line]
+            found += list(zip([name] * len(frame), frame["reason"], lines, strict=True))
         made = pd.DataFrame(found, columns=["table", "reason", "row"])
         return made.sort_values(["table", "reason", "row"], ignore_index=True)
 

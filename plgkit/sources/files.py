@@ -25,9 +25,10 @@ RAW = "raw__"
 
 @dataclass(frozen=True)
 class Loaded:
-    """One typed table on its connection: `unreadable` counts lines that were no rows at all."""
+    """One typed table, the source's own columns, and the lines that were no rows at all."""
 
     table: ibis.Table
+    columns: tuple[str, ...]
     zoneless: bool = False
     unreadable: tuple[tuple[str, str], ...] = ()
 
@@ -227,6 +228,7 @@ def _typed(connection: ibis.BaseBackend, raw: str, table: Table, source: TableMa
         if origin is None:
             continue
         cell, held = named(origin), there[origin]
+        _check_castable(table.name, column.name, column.kind, held)
         chosen.append(f"{_cast(cell, held, column.kind, source.times_in)} AS {named(column.name)}")
         if held == "VARCHAR" and column.kind not in ("string", "json"):
             chosen.append(f"nullif(trim({cell}), '') AS {named(RAW + column.name)}")
@@ -243,7 +245,23 @@ def _typed(connection: ibis.BaseBackend, raw: str, table: Table, source: TableMa
                          for column, values in source.where.items())
     connection.raw_sql(f"CREATE VIEW {table.name}_typed AS SELECT {', '.join(chosen) or 'NULL AS nothing'} "
                        f"FROM {raw}" + (f" WHERE {where}" if where else ""))
-    return Loaded(connection.table(f"{table.name}_typed"), zoneless, unreadable)
+    return Loaded(connection.table(f"{table.name}_typed"), tuple(there), zoneless, unreadable)
+
+
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+           "FLOAT", "DOUBLE", "DECIMAL")
+
+
+def _check_castable(table: str, column: str, kind: str, held: str) -> None:
+    """Refuse a column whose type cannot mean what the schema says, before any row is read."""
+    if held in ("VARCHAR", '"NULL"') or kind in ("string", "json"):
+        return
+    moment = held.startswith("TIMESTAMP") or held == "DATE"
+    number = held.startswith(NUMBERS)
+    fits = {"time": moment or number, "date": moment, "flag": held == "BOOLEAN" or number}.get(kind, number)
+    if not fits:
+        word = {"time": "a time", "date": "a day", "flag": "true or false"}.get(kind, "a number")
+        raise BadSource(f"The column {column!r} of table {table!r} has the type {held}; expected {word}.")
 
 
 def source_column(table: str, column: str, source: TableMap, there: Mapping[str, object]) -> str | None:
