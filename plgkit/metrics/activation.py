@@ -96,7 +96,7 @@ def time_to_value(data: Data, *, event: Moment | None = None, by: str | None = N
     >>> from plgkit import samples
     >>> time_to_value(samples.tiny())[["n", "events", "value", "median_among"]]
        n  events  value  median_among
-    0  4       3  222.0         102.0
+    0  4       3  102.0         102.0
     """
     reached = activated(data, event)
     people = data.users.left_join(reached, "user_id")

@@ -86,6 +86,7 @@ def current_subscription(data: Data) -> Table:
 def activated(data: Data, event: Moment) -> Table:
     """One row per person who ever met the activation rule: `user_id` and `activated_at`, the moment it was met.
 
+    Only what was done since signing up counts: who did the event before can still activate by doing it again.
     A rule of several conditions is met when the last of them is.
     """
     conditions = event if isinstance(event, list) and event and isinstance(event[0], Condition) else [
@@ -99,12 +100,18 @@ def activated(data: Data, event: Moment) -> Table:
 
 
 def _nth(data: Data, event: str | list[str], count: int) -> Table:
-    """When each person did the event for the n-th time."""
-    done = data.event(event)
+    """When each person did the event for the n-th time since signing up."""
+    done = since_signup(data, data.event(event))
     if count == 1:
         return done.group_by("user_id").aggregate(at=_.occurred_at.min())
     place = ibis.row_number().over(ibis.window(group_by=done.user_id, order_by=done.occurred_at))
     return done.mutate(place=place).filter(_.place == count - 1).select("user_id", at=_.occurred_at)
+
+
+def since_signup(data: Data, events: Table) -> Table:
+    """The events that people did at or after their sign-up, with `signed_up_at`; those of nobody known fall out."""
+    joined = events.inner_join(data.users.select("user_id", "signed_up_at"), "user_id")
+    return joined.filter(joined.occurred_at >= joined.signed_up_at)
 
 
 def first_payment(data: Data) -> Table:

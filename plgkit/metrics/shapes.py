@@ -124,6 +124,14 @@ def ordered(frame: pd.DataFrame, parameters: Mapping[str, Any], columns: list[st
     return frame.sort_values(keys, ignore_index=True)[[*keys, *columns]]
 
 
+def only_complete(frame: pd.DataFrame, data: Data, grain: engine.Grain) -> pd.DataFrame:
+    """Count nobody in a period that is not over yet: who would be counted stands as immature instead."""
+    over = complete(frame["period"], data, grain)
+    return frame.assign(
+        immature=frame["denominator"].where(~over, 0), numerator=frame["numerator"].where(over, 0),
+        denominator=frame["denominator"].where(over, 0))
+
+
 FINISH = {
     "rate": as_rate, "total": as_total, "cohort": as_cohort,
     "funnel": as_is, "distribution": as_is, "curve": as_is, "table": as_is,
