@@ -25,7 +25,7 @@ _WHERE = {
     "waterfall": "growth",
 }
 
-__all__ = [*_WHERE, "style"]  # noqa: PLE0604
+__all__ = [*_WHERE, "style"]
 
 
 def __getattr__(name: str) -> Any:

@@ -49,11 +49,13 @@ def retention(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None) ->
 
 def _pooled(frame: pd.DataFrame) -> pd.DataFrame:
     numbers = frame.assign(
-        numerator=frame["numerator"].astype(float), denominator=frame["denominator"].astype(float),
+        numerator=frame["numerator"].astype(float),
+        denominator=frame["denominator"].astype(float),
         mature=frame["mature"].astype(bool) if "mature" in frame.columns else True,
     )
     cells = numbers.groupby(["cohort", "age"], as_index=False).agg(
-        {"numerator": "sum", "denominator": "sum", "mature": "min"})
+        {"numerator": "sum", "denominator": "sum", "mature": "min"}
+    )
     return cells.assign(share=cells["numerator"] / cells["denominator"].where(cells["denominator"] > 0))
 
 
@@ -77,15 +79,29 @@ def _cells(ax: Axes, share: pd.DataFrame, mature: np.ndarray, small: np.ndarray)
     ax.pcolormesh(columns, rows, grey, cmap=ListedColormap([style.LINE]), **line)
     waiting = np.ma.masked_where(np.isnan(values) | mature, np.ones_like(values))
     if not waiting.mask.all():
-        ax.pcolor(columns, rows, waiting, cmap=ListedColormap(["#ffffff00"]), hatch="////",
-                  edgecolors="#8a929c", linewidth=0)
+        ax.pcolor(
+            columns,
+            rows,
+            waiting,
+            cmap=ListedColormap(["#ffffff00"]),
+            hatch="////",
+            edgecolors="#8a929c",
+            linewidth=0,
+        )
     if max(values.shape) > _WRITTEN:
         return
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
             dark = not small[row, column] and value > 0.55 * largest
-            ax.text(column, row, f"{value:.0%}", ha="center", va="center", fontsize=8.5,
-                    color="white" if dark else style.MUTED if small[row, column] else style.INK)
+            ax.text(
+                column,
+                row,
+                f"{value:.0%}",
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                color="white" if dark else style.MUTED if small[row, column] else style.INK,
+            )
 
 
 def _edges(ax: Axes, share: pd.DataFrame, size: pd.Series, grain: str) -> None:
@@ -111,8 +127,10 @@ def _alt(cells: pd.DataFrame, share: pd.DataFrame, mature: pd.DataFrame) -> str:
     if len(ripe):
         pooled = ripe["numerator"] / ripe["denominator"]
         first, last = pooled.index[0], pooled.index[-1]
-        said.append(f"All cohorts together: {pooled.iloc[0]:.1%} at age {first:g}"
-                    + (f", {pooled.iloc[-1]:.1%} at age {last:g}." if last != first else "."))
+        said.append(
+            f"All cohorts together: {pooled.iloc[0]:.1%} at age {first:g}"
+            + (f", {pooled.iloc[-1]:.1%} at age {last:g}." if last != first else ".")
+        )
     waiting = int((~mature & share.notna()).to_numpy().sum())
     if waiting:
         said.append(f"Cells not over yet: {waiting}.")
@@ -120,7 +138,9 @@ def _alt(cells: pd.DataFrame, share: pd.DataFrame, mature: pd.DataFrame) -> str:
 
 
 def _caption(cells: pd.DataFrame, grain: str, least: int) -> str:
-    said = [f"Each row is the people of one {grain} (how many), each column their age; darker: more are back."]
+    said = [
+        f"Each row is the people of one {grain} (how many), each column their age; darker: more are back."
+    ]
     if (cells.groupby("cohort")["denominator"].max() < least).any():
         said.append(f"Grey: fewer than {least} people.")
     if not cells["mature"].all():

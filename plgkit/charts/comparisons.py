@@ -56,20 +56,27 @@ def dots(
     rows = rows[rows[value].notna()].sort_values(value, ascending=False, kind="stable")
     if rows.empty:
         return style.note(ax, "There is nothing to draw yet: no group has a value.")
-    label = label or style.segment_of(rows.drop(columns=value)) or value
+    label = style.names_of(rows, label, value)
     axis = scale(unit, float(rows[value].abs().max()), currency=currency)
     sizes = _sizes(rows)
     small = (sizes < least).to_numpy()
     hues = [("#b3b9c1" if each else style.BLUE) for each in small]
     _points(ax, rows, value, axis, hues, filled=np.ones(len(rows), dtype=bool))
-    texts = [number(each, unit, currency=currency) + ("" if pd.isna(n) else f"  n {n:,.0f}")
-             for each, n in zip(rows[value], sizes, strict=True)]
+    texts = [
+        number(each, unit, currency=currency) + ("" if pd.isna(n) else f"  n {n:,.0f}")
+        for each, n in zip(rows[value], sizes, strict=True)
+    ]
     _beside(ax, texts, [style.MUTED] * len(rows))
     if reference is not None:
         ax.axvline(reference * axis.times, linestyle=(0, (1, 2)), color=style.MUTED, linewidth=1.4, zorder=1)
     _finish(ax, rows[label], axis)
-    listed = ", ".join(f"{told(name)} {text.replace('  n ', ' of ')}" for name, text in zip(rows[label], texts, strict=True))
-    said = ["Dot: the value.", f"Line: the interval ({style.level_of(frame)}). Groups whose lines do not overlap differ by more than chance."]
+    listed = ", ".join(
+        f"{told(name)} {text.replace('  n ', ' of ')}" for name, text in zip(rows[label], texts, strict=True)
+    )
+    said = [
+        "Dot: the value.",
+        f"Line: the interval ({style.level_of(frame)}). Groups whose lines do not overlap differ by more than chance.",
+    ]
     said += [f"Grey: fewer than {least}."] if small.any() else []
     said += [f"Dotted: {number(reference, unit, currency=currency)}."] if reference is not None else []
     said += [f"Period: {when}."] if when else []
@@ -103,11 +110,13 @@ def differences(
     rows = frame[frame[value].notna()]
     if rows.empty:
         return style.note(ax, "There is nothing to draw yet: no two groups can be compared.")
-    label = label or style.segment_of(rows.drop(columns=value)) or value
+    label = style.names_of(rows, label, value)
     axis = _points_scale(scale(unit, float(rows[value].abs().max())))
     clear = ((rows["low"] > 0) | (rows["high"] < 0)).to_numpy()
-    hues = [style.MUTED if not sure else style.BLUE if each > 0 else style.ORANGE
-            for sure, each in zip(clear, rows[value], strict=True)]
+    hues = [
+        style.MUTED if not sure else style.BLUE if each > 0 else style.ORANGE
+        for sure, each in zip(clear, rows[value], strict=True)
+    ]
     _points(ax, rows, value, axis, hues, filled=clear)
     texts = [_signed(each, unit, axis) for each in rows[value]]
     _beside(ax, texts, [style.text_colour(hue) for hue in hues])
@@ -115,16 +124,22 @@ def differences(
     _finish(ax, rows[label], axis)
     listed = ", ".join(
         f"{told(name)} {text} ({_signed(low, unit, axis)} to {_signed(high, unit, axis)})"
-        for name, text, low, high in zip(rows[label], texts, rows["low"], rows["high"], strict=True))
+        for name, text, low, high in zip(rows[label], texts, rows["low"], rows["high"], strict=True)
+    )
     return style.describe(
-        ax, alt=f"Differences against zero: {listed}.",
-        caption=f"Line: the interval ({style.level_of(frame)}). Filled: zero is outside it. Hollow: cannot tell.")
+        ax,
+        alt=f"Differences against zero: {listed}.",
+        caption=f"Line: the interval ({style.level_of(frame)}). Filled: zero is outside it. Hollow: cannot tell.",
+    )
 
 
 def _points_scale(axis: Scale) -> Scale:
     if axis.kind != "share":
         return axis
-    return axis._replace(label="difference, percentage points", tick=lambda value, _: f"{round(value * 100, 2):+g}")
+    return axis._replace(
+        label="difference, percentage points",
+        tick=lambda value, _: f"{round(value * 100, 2):+g}" if abs(value) > 1e-9 else "0",
+    )
 
 
 def _last_over(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -147,20 +162,46 @@ def _sizes(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(np.nan, index=rows.index)
 
 
-def _points(ax: Axes, rows: pd.DataFrame, value: str, axis: Scale, hues: list[str], *, filled: np.ndarray) -> None:
+def _points(
+    ax: Axes, rows: pd.DataFrame, value: str, axis: Scale, hues: list[str], *, filled: np.ndarray
+) -> None:
     for place, (hue, full) in enumerate(zip(hues, filled, strict=True)):
         row = rows.iloc[place]
         if {"low", "high"} <= set(rows.columns) and not pd.isna(row[["low", "high"]]).any():
-            ax.plot([row["low"] * axis.times, row["high"] * axis.times], [place, place], color=hue,
-                    alpha=0.45, linewidth=4, solid_capstyle="butt", zorder=2)
-        ax.plot([row[value] * axis.times], [place], "o", color=hue, markersize=7.5, zorder=3,
-                markerfacecolor=hue if full else "white", markeredgewidth=1.6)
+            ax.plot(
+                [row["low"] * axis.times, row["high"] * axis.times],
+                [place, place],
+                color=hue,
+                alpha=0.45,
+                linewidth=4,
+                solid_capstyle="butt",
+                zorder=2,
+            )
+        ax.plot(
+            [row[value] * axis.times],
+            [place],
+            "o",
+            color=hue,
+            markersize=7.5,
+            zorder=3,
+            markerfacecolor=hue if full else "white",
+            markeredgewidth=1.6,
+        )
 
 
 def _beside(ax: Axes, texts: list[str], hues: list[str]) -> None:
     for place, (text, hue) in enumerate(zip(texts, hues, strict=True)):
-        ax.annotate(text, (1, place), xycoords=("axes fraction", "data"), xytext=(10, 0),
-                    textcoords="offset points", va="center", fontsize=style.SMALL, color=hue, annotation_clip=False)
+        ax.annotate(
+            text,
+            (1, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(10, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+            color=hue,
+            annotation_clip=False,
+        )
 
 
 def _finish(ax: Axes, names: pd.Series, axis: Scale) -> None:

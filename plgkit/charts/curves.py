@@ -14,6 +14,8 @@ from plgkit.charts.units import Scale, compact, number, scale
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MOST_POINTS = 1500
+
 
 @style.chart(height=3.5)
 def curve(
@@ -81,8 +83,14 @@ def survival(
 
 
 def _curves(
-    ax: Axes, frame: pd.DataFrame, unit: str | None, x_label: str | None, x_unit: str | None,
-    by: str | None, *, steps: bool,
+    ax: Axes,
+    frame: pd.DataFrame,
+    unit: str | None,
+    x_label: str | None,
+    x_unit: str | None,
+    by: str | None,
+    *,
+    steps: bool,
 ) -> Axes:
     unit, segment = style.unit_of(frame, unit) or "share", style.segment_of(frame, by)
     frame = frame.sort_values("x", kind="stable")
@@ -102,12 +110,14 @@ def _curves(
     if watched:
         _at_risk(ax, parts, hues, across.times)
     return style.describe(
-        ax, alt=_alt(parts, unit, across.times, across.label, segment),
+        ax,
+        alt=_alt(parts, unit, across.times, across.label, segment),
         caption=_caption(frame, parts, segment, watched=watched),
     )
 
 
 def _draw(ax: Axes, part: pd.DataFrame, x_times: float, times: float, colour: str, *, steps: bool) -> None:
+    part = _thinned(part)
     x, y = part["x"].to_numpy(dtype=float) * x_times, part["value"].to_numpy(dtype=float) * times
     if len(x) == 1:
         ax.plot(x, y, "o", color=colour)
@@ -117,10 +127,21 @@ def _draw(ax: Axes, part: pd.DataFrame, x_times: float, times: float, colour: st
         ax.fill_between(x, low, high, step="post" if steps else None, color=colour, alpha=0.14, linewidth=0)
 
 
+def _thinned(part: pd.DataFrame) -> pd.DataFrame:
+    """Keep no more points than the picture has dots across, each where the curve stands there."""
+    if len(part) <= _MOST_POINTS:
+        return part
+    x = part["x"].to_numpy(dtype=float)
+    kept = np.searchsorted(x, np.linspace(x[0], x[-1], _MOST_POINTS), side="right") - 1
+    return part.iloc[np.unique(kept)]
+
+
 def _axes(ax: Axes, frame: pd.DataFrame, x_times: float, axis: Scale) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    largest = float(np.nanmax(frame[[name for name in ("value", "high") if name in frame.columns]].to_numpy(dtype=float)))
+    largest = float(
+        np.nanmax(frame[[name for name in ("value", "high") if name in frame.columns]].to_numpy(dtype=float))
+    )
     top = min(1.0, largest * 1.04) if axis.kind == "share" and largest <= 1 else largest * axis.times * 1.05
     if frame["value"].max() > 0.97 and axis.kind == "share" and len(frame) > 1:
         top = 1.0
@@ -149,7 +170,9 @@ def _names(parts: dict, hues: dict, times: float, unit: str, segment: str | None
         if len(known):
             last = float(known["value"].iloc[-1])
             text = f"{short(name, 20)} " if segment else ""
-            labels.append(Label(last * times, text + number(last, unit), style.text_colour(hues[name]), bold=True))
+            labels.append(
+                Label(last * times, text + number(last, unit), style.text_colour(hues[name]), bold=True)
+            )
     return labels
 
 
@@ -159,27 +182,46 @@ def _at_risk(ax: Axes, parts: dict[str, pd.DataFrame], hues: dict[str, str], x_t
     ticks = [tick for tick in ax.get_xticks() if left <= tick <= right]
     ticks = ticks[:: max(1, -(-len(ticks) // 6))]
     below = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate("still watched", (left, 0), xytext=(0, -46), va="center", ha="left", color=style.MUTED,
-                fontsize=style.SMALL, **below)
+    ax.annotate(
+        "still watched",
+        (left, 0),
+        xytext=(0, -46),
+        va="center",
+        ha="left",
+        color=style.MUTED,
+        fontsize=style.SMALL,
+        **below,
+    )
     for row, (name, part) in enumerate(parts.items()):
         x, left_over = part["x"].to_numpy(dtype=float) * x_times, part["at_risk"].to_numpy(dtype=float)
         for tick in ticks:
             place = np.searchsorted(x, tick - 1e-9)
             count = left_over[place] if place < len(x) else 0
-            ax.annotate(f"{count:,.0f}", (tick, 0), xytext=(0, -60 - 13 * row), va="center",
-                        ha="left" if tick == left else "right" if tick == right else "center",
-                        color=style.text_colour(hues[name]), fontsize=style.SMALL, **below)
+            ax.annotate(
+                f"{count:,.0f}",
+                (tick, 0),
+                xytext=(0, -60 - 13 * row),
+                va="center",
+                ha="left" if tick == left else "right" if tick == right else "center",
+                color=style.text_colour(hues[name]),
+                fontsize=style.SMALL,
+                **below,
+            )
 
 
 def _alt(parts: dict, unit: str, x_times: float, x_words: str, segment: str | None) -> str:
-    said = [f"{'Curves' if len(parts) > 1 else 'Curve'} of {unit} by {told(segment) + ' and ' if segment else ''}time."]
+    said = [
+        f"{'Curves' if len(parts) > 1 else 'Curve'} of {unit} by {told(segment) + ' and ' if segment else ''}time."
+    ]
     for name, part in parts.items():
         known = part[part["value"].notna()]
         if known.empty:
             continue
         points = known.iloc[sorted({len(known) // 2, len(known) - 1})]
-        values = (f"{number(value, unit)} at {x * x_times:.3g} {x_words}".strip()
-                  for x, value in zip(points["x"], points["value"], strict=True))
+        values = (
+            f"{number(value, unit)} at {x * x_times:.3g} {x_words}".strip()
+            for x, value in zip(points["x"], points["value"], strict=True)
+        )
         said.append((f"{told(name)}: " if segment else "") + ", ".join(values) + ".")
     return " ".join(said)
 
@@ -187,7 +229,9 @@ def _alt(parts: dict, unit: str, x_times: float, x_words: str, segment: str | No
 def _caption(frame: pd.DataFrame, parts: dict, segment: str | None, *, watched: bool) -> str:
     said = []
     if {"low", "high"} <= set(frame.columns) and frame["low"].notna().any():
-        said.append(f"The band holds the values that so many people leave plausible ({style.level_of(frame)}).")
+        said.append(
+            f"The band holds the values that so many people leave plausible ({style.level_of(frame)})."
+        )
     if watched:
         said.append("Below: how many are still watched; people count until they leave or the data end.")
     more = frame[segment].nunique(dropna=False) - len(parts) if segment else 0

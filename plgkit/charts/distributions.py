@@ -55,8 +55,10 @@ def histogram(
     ax.set_xlabel(short(x_label or across.label or x, 60))
     middle = np.interp(0.5, np.cumsum(counts) / counts.sum(), edges)
     peak = edges[counts.argmax()]
-    alt = (f"Histogram of {unit or value} by {x_label or x}: {number(counts.sum())} in all, most at "
-           f"{peak:.3g} {across.label}, half of them up to about {middle:.3g} {across.label}.")
+    alt = (
+        f"Histogram of {unit or value} by {x_label or x}: {number(counts.sum())} in all, most at "
+        f"{peak:.3g} {across.label}, half of them up to about {middle:.3g} {across.label}."
+    )
     return style.describe(ax, alt=alt, caption="Each bar counts those from its left edge up to the next.")
 
 
@@ -72,7 +74,9 @@ def power_user(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         Where to draw; a new figure by default.
     """
     names = [name for name in ("days", "active_days") if name in frame.columns]
-    days, people = _columns(frame, names[0] if names else None, "people" if "people" in frame.columns else None)
+    days, people = _columns(
+        frame, names[0] if names else None, "people" if "people" in frame.columns else None
+    )
     rows = frame.sort_values(days)
     counts = rows[people].astype(float).to_numpy()
     if not counts.any():
@@ -86,10 +90,15 @@ def power_user(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     active = x > 0
     half = counts[active & (x >= x.max() / 2)].sum()
     share = half / counts[active].sum() if counts[active].sum() else 0.0
-    alt = (f"Bars of people by number of days active: {number(counts[active].sum())} people; "
-           f"{share:.0%} of them on {np.ceil(x.max() / 2):.0f} days or more.")
+    alt = (
+        f"Bars of people by number of days active: {number(counts[active].sum())} people; "
+        f"{share:.0%} of them on {np.ceil(x.max() / 2):.0f} days or more."
+    )
     return style.describe(
-        ax, alt=alt, caption="Each bar counts the people active on exactly so many days; a rise at the right end is a habit.")
+        ax,
+        alt=alt,
+        caption="Each bar counts the people active on exactly so many days; a rise at the right end is a habit.",
+    )
 
 
 def _height(frame: pd.DataFrame) -> float:
@@ -122,7 +131,7 @@ def ranked(
         Where to draw; a new figure by default.
     """
     unit, currency = style.unit_of(frame, unit), frame.attrs.get("currency", "")
-    label = label or style.segment_of(frame.drop(columns=value)) or value
+    label = style.names_of(frame, label, value)
     rows = frame[frame[value].notna()].sort_values(value, ascending=False, kind="stable").head(top)
     if rows.empty:
         return style.note(ax, "There is nothing to draw: no row has a value.")
@@ -135,27 +144,45 @@ def ranked(
         ax.hlines(places, low, high, color=style.INK, alpha=0.6, linewidth=1.3)
         ends = np.fmax(ends, high)
     for place, end in enumerate(ends):
-        ax.annotate(number(rows[value].iloc[place], unit, currency=currency).replace("-", "−"), (end, place),
-                    xytext=(5, 0), textcoords="offset points", va="center", fontsize=style.SMALL,
-                    color=style.MUTED, annotation_clip=False)
+        ax.annotate(
+            number(rows[value].iloc[place], unit, currency=currency).replace("-", "−"),
+            (end, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+            color=style.MUTED,
+            annotation_clip=False,
+        )
     ax.set_yticks(places, [short(each) for each in rows[label]], color=style.INK)
     ax.set(ylim=(len(rows) - 0.4, -0.6), xticks=[])
     ax.set_xlim(min(0.0, float(sizes.min())) * 1.05, max(float(np.nanmax(ends)), 1e-9))
     ax.grid(visible=False)
     ax.axvline(0, color=style.MUTED, linewidth=1)
-    listed = ", ".join(f"{told(name)} {number(each, unit, currency=currency)}"
-                     for name, each in zip(rows[label].head(5), rows[value], strict=False))
+    listed = ", ".join(
+        f"{told(name)} {number(each, unit, currency=currency)}"
+        for name, each in zip(rows[label].head(5), rows[value], strict=False)
+    )
     rest = f" {len(frame) - len(rows)} more are not drawn." if len(frame) > len(rows) else ""
-    whisk = f" The thin line is the interval ({style.level_of(frame)})." if {"low", "high"} <= set(rows.columns) else ""
-    return style.describe(ax, alt=f"Bars of {told(unit or value)}, longest first: {listed}.",
-                          caption=f"The longest bar is on top.{whisk}{rest}")
+    whisk = (
+        f" The thin line is the interval ({style.level_of(frame)})."
+        if {"low", "high"} <= set(rows.columns)
+        else ""
+    )
+    return style.describe(
+        ax,
+        alt=f"Bars of {told(unit or value)}, longest first: {listed}.",
+        caption=f"The longest bar is on top.{whisk}{rest}",
+    )
 
 
 def _columns(frame: pd.DataFrame, x: str | None, value: str | None) -> tuple[str, str]:
     numbers = [name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
     x = x or next(name for name in numbers if name != value)
     if value is None:
-        value = "people" if "people" in numbers and x != "people" else next(each for each in numbers if each != x)
+        value = (
+            "people" if "people" in numbers and x != "people" else next(each for each in numbers if each != x)
+        )
     return x, value
 
 

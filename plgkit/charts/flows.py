@@ -45,18 +45,31 @@ def flow(
     nodes = _places(moves)
     _bands(ax, moves, nodes)
     last = nodes["position"].max()
+    wide = 0.014 * last
     names = style.colours(sorted({name for _, name in nodes.index}))
     for (position, name), node in nodes.iterrows():
-        ax.bar(position, node["size"], bottom=node["low"], width=0.04, color=names[name], zorder=3)
-        ax.annotate(f"{short(name, 20)}  {node['people']:,.0f}", (position, node["low"] + node["size"] / 2),
-                    xytext=(-8 if position == last else 8, 0), textcoords="offset points", va="center",
-                    ha="right" if position == last else "left", fontsize=style.SMALL, zorder=4)
-    ax.set(xlim=(-0.03, last + 0.03), ylim=(1.01, -0.01))
+        ax.bar(position, node["size"], bottom=node["low"], width=wide, color=names[name], zorder=3)
+        ax.annotate(
+            f"{short(name, 20)}  {node['people']:,.0f}",
+            (position, node["low"] + node["size"] / 2),
+            xytext=(-10 if position == last else 10, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right" if position == last else "left",
+            fontsize=style.SMALL,
+            zorder=4,
+        )
+    ax.set(xlim=(-wide, last + wide), ylim=(1.01, -0.01))
     ax.set_axis_off()
     largest = moves.nlargest(4, "people")
-    listed = ", ".join(f"{told(row.source)} to {told(row.target)} {row.people:,.0f}" for row in largest.itertuples())
-    return style.describe(ax, alt=f"Flow of people between steps, the thickest bands: {listed}.",
-                          caption="Read from left to right; a band is as thick as the people in it are many.")
+    listed = ", ".join(
+        f"{told(row.source)} to {told(row.target)} {row.people:,.0f}" for row in largest.itertuples()
+    )
+    return style.describe(
+        ax,
+        alt=f"Flow of people between steps, the thickest bands: {listed}.",
+        caption="Read from left to right; a band is as thick as the people in it are many.",
+    )
 
 
 @style.chart(height=4.0)
@@ -97,10 +110,15 @@ def scatter(
         each.set_major_formatter(lambda value, place, tick=axis.tick: tick(value, place))
         each.set_label_text(short(axis.label or name, 40))
     ax.grid(visible=True, axis="both")
-    listed = ", ".join(f"{told(name)} {number(a, x_unit)}, {number(b, unit)}"
-                       for name, a, b in list(zip(names, rows[x], rows[y], strict=True))[:8])
-    return style.describe(ax, alt=f"Dots of {told(unit or y)} by {told(x_unit or x)}: {listed}.",
-                          caption="Each dot is one name: further right and further up is more.")
+    listed = ", ".join(
+        f"{told(name)} {number(a, x_unit)}, {number(b, unit)}"
+        for name, a, b in list(zip(names, rows[x], rows[y], strict=True))[:8]
+    )
+    return style.describe(
+        ax,
+        alt=f"Dots of {told(unit or y)} by {told(x_unit or x)}: {listed}.",
+        caption="Each dot is one name: further right and further up is more.",
+    )
 
 
 def _named(ax: Axes, xs: np.ndarray, ys: np.ndarray, names: pd.Series) -> None:
@@ -114,26 +132,41 @@ def _named(ax: Axes, xs: np.ndarray, ys: np.ndarray, names: pd.Series) -> None:
         wide = 0.0125 * len(text) + 0.02
         turned = x + wide > 1
         start = x - wide if turned else x
-        if any(abs(y - other) < 0.055 and start < end and begin < start + wide for begin, end, other in taken):
+        if any(
+            abs(y - other) < 0.055 and start < end and begin < start + wide for begin, end, other in taken
+        ):
             continue
         taken.append((start, start + wide, y))
-        ax.annotate(text, (xs[place], ys[place]), xytext=(-7 if turned else 7, 0), textcoords="offset points",
-                    va="center", ha="right" if turned else "left", fontsize=style.SMALL)
+        ax.annotate(
+            text,
+            (xs[place], ys[place]),
+            xytext=(-7 if turned else 7, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right" if turned else "left",
+            fontsize=style.SMALL,
+        )
 
 
 def _moves(frame: pd.DataFrame, source: str, target: str, people: str) -> pd.DataFrame:
-    moves = pd.DataFrame({
-        "source": frame[source].astype(object).where(frame[source].notna(), "(none)").astype(str),
-        "target": frame[target].astype(object).where(frame[target].notna(), "(none)").astype(str),
-        "people": frame[people].astype(float),
-    })
-    moves["position"] = frame["source_position"] if "source_position" in frame.columns else _depth(moves)
-    moves = moves[moves["people"] > 0]
-    for side, shift in (("source", 0), ("target", 1)):
-        sizes = moves.groupby([moves["position"] + shift, side])["people"].transform("sum")
-        rank = sizes.groupby(moves["position"] + shift).rank(method="dense", ascending=False)
+    moves = pd.DataFrame(
+        {
+            "source": frame[source].astype(object).where(frame[source].notna(), "(none)").astype(str),
+            "target": frame[target].astype(object).where(frame[target].notna(), "(none)").astype(str),
+            "people": frame[people].astype(float),
+        }
+    )
+    known = "source_position" in frame.columns
+    moves["start"] = frame["source_position"] if known else _depth(moves)
+    depths = {} if known else dict(zip(moves["source"], moves["start"], strict=True))
+    # A band may pass over a column, but never runs backwards.
+    moves["end"] = np.maximum(moves["target"].map(depths).fillna(0), moves["start"] + 1).astype(int)
+    moves = moves[moves["people"] > 0].copy()
+    for side, place in (("source", "start"), ("target", "end")):
+        sizes = moves.groupby([place, side])["people"].transform("sum")
+        rank = sizes.groupby(moves[place]).rank(method="dense", ascending=False)
         moves[side] = moves[side].where(rank <= _MOST, style.OTHERS)
-    return moves.groupby(["position", "source", "target"], as_index=False)["people"].sum()
+    return moves.groupby(["start", "end", "source", "target"], as_index=False)["people"].sum()
 
 
 def _depth(moves: pd.DataFrame) -> pd.Series:
@@ -151,8 +184,8 @@ def _depth(moves: pd.DataFrame) -> pd.Series:
 
 def _places(moves: pd.DataFrame) -> pd.DataFrame:
     """Give each node its height and place: a column per position, the largest on top."""
-    out = moves.groupby(["position", "source"])["people"].sum()
-    into = moves.groupby([moves["position"] + 1, "target"])["people"].sum()
+    out = moves.groupby(["start", "source"])["people"].sum()
+    into = moves.groupby(["end", "target"])["people"].sum()
     sizes = pd.concat([out.rename_axis(["position", "name"]), into.rename_axis(["position", "name"])], axis=1)
     people = sizes.max(axis=1)
     columns = people.groupby(level=0)
@@ -174,21 +207,31 @@ def _bands(ax: Axes, moves: pd.DataFrame, nodes: pd.DataFrame) -> None:
 
     used: dict[tuple[str, int, str], float] = {}
     order = moves.assign(
-        a=[nodes.loc[(row.position, row.source), "low"] for row in moves.itertuples()],
-        b=[nodes.loc[(row.position + 1, row.target), "low"] for row in moves.itertuples()],
-    ).sort_values(["position", "a", "b"])
+        a=[nodes.loc[(row.start, row.source), "low"] for row in moves.itertuples()],
+        b=[nodes.loc[(row.end, row.target), "low"] for row in moves.itertuples()],
+    ).sort_values(["start", "a", "b"])
     hues = style.colours(sorted({name for _, name in nodes.index}))
     for row in order.itertuples():
-        node = nodes.loc[(row.position, row.source)]
+        node = nodes.loc[(row.start, row.source)]
         thick = row.people * node["size"] / node["people"]
         ends = []
-        for side, position, name, low in (("out", row.position, row.source, row.a), ("in", row.position + 1, row.target, row.b)):
-            key = (side, position, name)
+        for key, low in ((("out", row.start, row.source), row.a), (("in", row.end, row.target), row.b)):
             ends.append(low + used.get(key, 0.0))
             used[key] = used.get(key, 0.0) + thick
-        x0, x1, (y0, y1) = row.position + 0.02, row.position + 0.98, ends
+        x0, x1, (y0, y1) = row.start, row.end, ends
         middle = (x0 + x1) / 2
-        points = [(x0, y0), (middle, y0), (middle, y1), (x1, y1), (x1, y1 + thick),
-                  (middle, y1 + thick), (middle, y0 + thick), (x0, y0 + thick), (x0, y0)]
+        points = [
+            (x0, y0),
+            (middle, y0),
+            (middle, y1),
+            (x1, y1),
+            (x1, y1 + thick),
+            (middle, y1 + thick),
+            (middle, y0 + thick),
+            (x0, y0 + thick),
+            (x0, y0),
+        ]
         codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
-        ax.add_patch(PathPatch(Path(points, codes), facecolor=hues[row.source], alpha=0.25, linewidth=0, zorder=2))
+        ax.add_patch(
+            PathPatch(Path(points, codes), facecolor=hues[row.source], alpha=0.25, linewidth=0, zorder=2)
+        )

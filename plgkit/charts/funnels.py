@@ -55,14 +55,29 @@ def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
     worst = int(np.nanargmax(lost)) if np.isfinite(lost).any() and np.nanmax(lost) > 0 else -1
     for place, share in enumerate(shares):
         inside = share >= 0.1
-        ax.text(0.008 if inside else share + 0.008, place, f"{share:.0%}", va="center", fontweight="bold",
-                fontsize=style.SMALL, color="white" if inside else style.BLUE)
+        ax.text(
+            0.008 if inside else share + 0.008,
+            place,
+            f"{share:.0%}",
+            va="center",
+            fontweight="bold",
+            fontsize=style.SMALL,
+            color="white" if inside else style.BLUE,
+        )
         text, bold = _loss(lost[place], frame.iloc[place]), place == worst
         # A short bar has its own number outside, which the loss must not cover.
         right = max(before[place], share if inside else share + 0.075)
-        ax.annotate(text, (right, place), xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=style.SMALL, color=style.text_colour(style.ORANGE) if bold else style.MUTED,
-                    fontweight="bold" if bold else "normal", annotation_clip=False)
+        ax.annotate(
+            text,
+            (right, place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+            color=style.text_colour(style.ORANGE) if bold else style.MUTED,
+            fontweight="bold" if bold else "normal",
+            annotation_clip=False,
+        )
     ax.set_yticks(places, [short(each) for each in frame["step"]], color=style.INK)
     ax.set(xlim=(0, 1), ylim=(len(frame) - 0.5, -0.5), xticks=[])
     ax.grid(visible=False)
@@ -71,8 +86,14 @@ def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
 
 def _whiskers(ax: Axes, frame: pd.DataFrame, places: np.ndarray) -> None:
     if {"low", "high"} <= set(frame.columns):
-        ax.hlines(places[1:], frame["low"].astype(float).iloc[1:], frame["high"].astype(float).iloc[1:],
-                  color=style.INK, alpha=0.55, linewidth=1.2)
+        ax.hlines(
+            places[1:],
+            frame["low"].astype(float).iloc[1:],
+            frame["high"].astype(float).iloc[1:],
+            color=style.INK,
+            alpha=0.55,
+            linewidth=1.2,
+        )
 
 
 def _loss(lost: float, row: pd.Series) -> str:
@@ -112,10 +133,22 @@ def _compared(ax: Axes, frame: pd.DataFrame, segment: str) -> Axes:
         shares = part["share_of_entry"].astype(float)
         ax.plot(part["position"], shares, marker="o", markersize=5, color=hues[name])
         if {"low", "high"} <= set(part.columns):
-            ax.fill_between(part["position"], part["low"].astype(float), part["high"].astype(float),
-                            color=hues[name], alpha=0.12, linewidth=0)
-        labels.append(Label(shares.iloc[-1], f"{short(name, 20)} {shares.iloc[-1]:.0%}",
-                            style.text_colour(hues[name]), bold=True))
+            ax.fill_between(
+                part["position"],
+                part["low"].astype(float),
+                part["high"].astype(float),
+                color=hues[name],
+                alpha=0.12,
+                linewidth=0,
+            )
+        labels.append(
+            Label(
+                shares.iloc[-1],
+                f"{short(name, 20)} {shares.iloc[-1]:.0%}",
+                style.text_colour(hues[name]),
+                bold=True,
+            )
+        )
         said.append(f"{told(name)}: {', '.join(f'{each:.0%}' for each in shares)}.")
     steps = frame.drop_duplicates("position")
     ax.set_xticks(steps["position"], [wrapped(each, 84 // len(steps)) for each in steps["step"]])
@@ -126,6 +159,7 @@ def _compared(ax: Axes, frame: pd.DataFrame, segment: str) -> Axes:
     more = frame[segment].nunique(dropna=False) - len(parts)
     rest = f" {more} smaller groups are left out." if more else ""
     return style.describe(
-        ax, alt=f"Funnel by {told(segment)}, share of those who entered at each step. " + " ".join(said),
+        ax,
+        alt=f"Funnel by {told(segment)}, share of those who entered at each step. " + " ".join(said),
         caption=f"Each line is one group of {told(segment)}; a steep fall is a loss at that step.{rest}",
     )

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 _PEOPLE = {"new": style.BLUE, "resurrected": style.SKY, "churned": style.ORANGE}
 _MONEY = {
-    "new": style.BLUE, "reactivation": style.SKY, "expansion": style.GREEN,
-    "contraction": style.AMBER, "churn": style.ORANGE,
+    "new": style.BLUE,
+    "reactivation": style.SKY,
+    "expansion": style.GREEN,
+    "contraction": style.AMBER,
+    "churn": style.ORANGE,
 }
 _LEAVING = ("churned", "churn", "contraction")
 
@@ -73,22 +76,37 @@ def waterfall(frame: pd.DataFrame, *, unit: str | None = None, ax: Axes | None =
     bottoms = np.append([0.0, start], start + np.cumsum(list(moves.values())))[: len(moves) + 1]
     bars = [(0.0, start), *zip(bottoms[1:], moves.values(), strict=True), (0.0, end)]
     hues = [style.MUTED, *[_MONEY[name] for name in moves], style.MUTED]
-    ax.bar(range(len(bars)), [size for _, size in bars], bottom=[low for low, _ in bars], color=hues, width=0.62)
+    ax.bar(
+        range(len(bars)), [size for _, size in bars], bottom=[low for low, _ in bars], color=hues, width=0.62
+    )
     for place, (low, size) in enumerate(bars):
         sign = "+" if 0 < place < len(bars) - 1 and size > 0 else ""
-        ax.annotate(sign + number(size, unit).replace("-", "−"), (place, max(low, low + size)), xytext=(0, 4),
-                    textcoords="offset points", ha="center", fontsize=style.SMALL, fontweight="bold")
+        ax.annotate(
+            sign + number(size, unit).replace("-", "−"),
+            (place, max(low, low + size)),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=style.SMALL,
+            fontweight="bold",
+        )
     ax.set_xticks(range(len(bars)), names)
     _money_axis(ax, unit, currency, max((low + size for low, size in bars), default=1.0))
     ax.margins(y=0.12)
     parts = ", ".join(f"{name} {number(size, unit, currency=currency)}" for name, size in moves.items())
-    alt = (f"Bars from an opening of {number(start, unit, currency=currency)} "
-           f"to a closing of {number(end, unit, currency=currency)}: {parts}.")
-    return style.describe(ax, alt=alt, caption="Each bar starts where the one before it ended; the grey ones stand on zero.")
+    alt = (
+        f"Bars from an opening of {number(start, unit, currency=currency)} "
+        f"to a closing of {number(end, unit, currency=currency)}: {parts}."
+    )
+    return style.describe(
+        ax, alt=alt, caption="Each bar starts where the one before it ended; the grey ones stand on zero."
+    )
 
 
 @style.chart(height=3.5)
-def mix(frame: pd.DataFrame, *, by: str | None = None, unit: str | None = None, ax: Axes | None = None) -> Axes:
+def mix(
+    frame: pd.DataFrame, *, by: str | None = None, unit: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw of what a total is made: for each period the share of every group.
 
     Parameters
@@ -103,10 +121,16 @@ def mix(frame: pd.DataFrame, *, by: str | None = None, unit: str | None = None, 
         Where to draw; a new figure by default.
     """
     unit, segment = style.unit_of(frame, unit), style.segment_of(frame, by)
-    wide = pd.DataFrame({
-        name: part.groupby("period")["value"].sum().astype(float)
-        for name, part in style.groups(frame, segment).items()
-    }).sort_index().fillna(0.0)
+    wide = (
+        pd.DataFrame(
+            {
+                name: part.groupby("period")["value"].sum().astype(float)
+                for name, part in style.groups(frame, segment).items()
+            }
+        )
+        .sort_index()
+        .fillna(0.0)
+    )
     whole = wide.sum(axis=1)
     if not (whole > 0).any():
         return style.note(ax, "There is nothing to draw: every period adds up to nothing.")
@@ -114,8 +138,16 @@ def mix(frame: pd.DataFrame, *, by: str | None = None, unit: str | None = None, 
     base = np.zeros(len(shares))
     for name in shares.columns:
         height = shares[name].fillna(0.0).to_numpy()
-        ax.bar(shares.index.to_numpy(), height, bottom=base, width=_width(shares.index), color=hues[name],
-               label=short(name, 20) if segment else "all", edgecolor="white", linewidth=0.6)
+        ax.bar(
+            shares.index.to_numpy(),
+            height,
+            bottom=base,
+            width=_width(shares.index),
+            color=hues[name],
+            label=short(name, 20) if segment else "all",
+            edgecolor="white",
+            linewidth=0.6,
+        )
         base = base + height
     _share_axis(ax, unit)
     _bar_axis(ax, pd.Series(shares.index))
@@ -143,11 +175,19 @@ def _movements(ax: Axes, frame: pd.DataFrame, kinds: dict[str, str], unit: str) 
     _bar_axis(ax, frame["period"])
     _legend(ax)
     grain = grain_of(frame["period"])
-    parts = ", ".join(f"{name} {number(abs(values[-1]), unit, currency=currency)}" for name, values in moves.items())
-    sums = ", ".join(f"{name} {number(abs(values.sum()), unit, currency=currency)}" for name, values in moves.items())
-    alt = (f"Bars above and below zero by {span(frame['period'])}. Last {grain}: {parts}; "
-           f"difference {number(net[-1], unit, currency=currency)}. In all: {sums}.")
-    return style.describe(ax, alt=alt, caption="Above zero: what came. Below: what went. The line is the difference.")
+    parts = ", ".join(
+        f"{name} {number(abs(values[-1]), unit, currency=currency)}" for name, values in moves.items()
+    )
+    sums = ", ".join(
+        f"{name} {number(abs(values.sum()), unit, currency=currency)}" for name, values in moves.items()
+    )
+    alt = (
+        f"Bars above and below zero by {span(frame['period'])}. Last {grain}: {parts}; "
+        f"difference {number(net[-1], unit, currency=currency)}. In all: {sums}."
+    )
+    return style.describe(
+        ax, alt=alt, caption="Above zero: what came. Below: what went. The line is the difference."
+    )
 
 
 def _signed(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -157,7 +197,11 @@ def _signed(frame: pd.DataFrame, name: str) -> pd.Series:
 
 def _width(periods: pd.Series | pd.Index) -> pd.Timedelta:
     days = pd.DatetimeIndex(pd.Series(periods).drop_duplicates()).sort_values()
-    apart = np.median(np.diff(days.to_numpy()).astype("timedelta64[h]").astype(float)) / 24 if len(days) > 1 else 7.0
+    apart = (
+        np.median(np.diff(days.to_numpy()).astype("timedelta64[h]").astype(float)) / 24
+        if len(days) > 1
+        else 7.0
+    )
     return pd.Timedelta(days=0.78 * float(apart))
 
 
@@ -190,6 +234,16 @@ def _legend(ax: Axes) -> None:
     order = sorted(range(len(names)), key=lambda place: names[place] == "difference")
     # What fits on one line stays on one line.
     columns = len(names) if sum(len(name) + 5 for name in names) < 100 else 3
-    ax.legend([entries[place] for place in order], [names[place] for place in order], ncols=columns,
-              loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, handlelength=1.0,
-              handleheight=0.9, columnspacing=1.4, handletextpad=0.5, borderpad=0.2)
+    ax.legend(
+        [entries[place] for place in order],
+        [names[place] for place in order],
+        ncols=columns,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        borderaxespad=0.2,
+        handlelength=1.0,
+        handleheight=0.9,
+        columnspacing=1.4,
+        handletextpad=0.5,
+        borderpad=0.2,
+    )

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 # Tried in this order, only for letters that DejaVu Sans lacks, and only where installed.
 _FURTHER = (
-    "Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Yu Gothic",
-    "Microsoft YaHei", "Malgun Gothic", "WenQuanYi Zen Hei", "Noto Sans Devanagari", "Noto Sans Thai",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "WenQuanYi Zen Hei",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
 )
 _LACKING = "\u25a1"
 
@@ -96,9 +104,17 @@ def end_labels(ax: Axes, labels: list[Label], *, size: float = 10.0, below: floa
     wanted = [(each.y - bottom) / (top - bottom) for each in labels]
     for label, height in zip(labels, spread(wanted, heights), strict=True):
         ax.annotate(
-            label.text, (1, height), xycoords="axes fraction", xytext=(8, 0), textcoords="offset points",
-            va="center", ha="left", color=label.colour, fontsize=size,
-            fontweight="bold" if label.bold else "normal", annotation_clip=False,
+            label.text,
+            (1, height),
+            xycoords="axes fraction",
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left",
+            color=label.colour,
+            fontsize=size,
+            fontweight="bold" if label.bold else "normal",
+            annotation_clip=False,
         )
 
 
@@ -113,12 +129,13 @@ def spread(wanted: list[float], heights: list[float]) -> list[float]:
     order = np.argsort(wanted, kind="stable")
     blocks: list[list[float]] = []
     for place in order:
-        blocks.append([wanted[place] - heights[place] / 2, heights[place], 1])
+        start = min(max(wanted[place] - heights[place] / 2, 0.0), 1.0 - heights[place])
+        blocks.append([start, heights[place], 1])
         while len(blocks) > 1 and blocks[-2][0] + blocks[-2][1] > blocks[-1][0]:
             start, height, count = blocks.pop()
             before = blocks[-1]
             # Two runs that touch become one, centred on what its labels wanted on average.
-            middle = (before[2] * (before[0] + before[1] / 2) + count * (start + height / 2))
+            middle = before[2] * (before[0] + before[1] / 2) + count * (start + height / 2)
             total = before[1] + height
             blocks[-1] = [middle / (before[2] + count) - total / 2, total, before[2] + count]
             blocks[-1][0] = max(0.0, min(blocks[-1][0], 1.0 - total))

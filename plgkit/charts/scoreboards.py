@@ -61,10 +61,23 @@ def _cell(ax: Axes, column: int, top: float, name: str, rows: pd.DataFrame) -> N
     values = rows["value"].astype(float).to_numpy()
     known = values[~np.isnan(values)]
     text = number(known[-1], unit) if len(known) else "no value yet"
-    ax.text(column + 0.02, top + 0.27, short(_last(rows, "label") or name, 26), color=style.MUTED,
-            fontsize=style.SMALL, va="center")
-    ax.text(column + 0.02, top + 0.63, text, fontsize=13 if len(known) else style.SMALL, va="center",
-            fontweight="bold" if len(known) else "normal", color=style.INK if len(known) else style.MUTED)
+    ax.text(
+        column + 0.02,
+        top + 0.27,
+        short(_last(rows, "label") or name, 26),
+        color=style.MUTED,
+        fontsize=style.SMALL,
+        va="center",
+    )
+    ax.text(
+        column + 0.02,
+        top + 0.63,
+        text,
+        fontsize=13 if len(known) else style.SMALL,
+        va="center",
+        fontweight="bold" if len(known) else "normal",
+        color=style.INK if len(known) else style.MUTED,
+    )
     sign, colour = _STATUS.get(str(_last(rows, "status")), ("", style.MUTED))
     ax.text(column + 0.9, top + 0.27, sign, color=colour, fontsize=style.SMALL, va="center", ha="center")
     if len(known):
@@ -76,7 +89,11 @@ def _spark(ax: Axes, column: int, top: float, values: np.ndarray, target: float 
     low, high = np.nanmin([*values, *aim]), np.nanmax([*values, *aim])
     extent = (high - low) or 1.0
     x = column + 0.47 + 0.45 * (np.arange(len(values)) / max(len(values) - 1, 1))
-    y = top + 0.86 - 0.42 * (values - low) / extent if high > low else np.where(np.isnan(values), np.nan, top + 0.65)
+    y = (
+        top + 0.86 - 0.42 * (values - low) / extent
+        if high > low
+        else np.where(np.isnan(values), np.nan, top + 0.65)
+    )
     for each in aim:
         level = top + 0.86 - 0.42 * (each - low) / extent
         ax.plot([x[0], column + 0.92], [level, level], linestyle=(0, (1, 2)), color=style.MUTED, linewidth=1)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from plgkit.charts.labels import drawable, families, short
@@ -17,24 +18,41 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "PALETTE", "chart", "colours", "context", "describe", "groups", "level_of", "note",
-    "number", "segment_of", "short", "text_colour", "unit_of",
+    "PALETTE",
+    "chart",
+    "colours",
+    "context",
+    "describe",
+    "groups",
+    "level_of",
+    "names_of",
+    "note",
+    "number",
+    "segment_of",
+    "short",
+    "text_colour",
+    "unit_of",
 ]
 
 BLUE, ORANGE, GREEN, PINK, SKY, AMBER = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
-INK, MUTED, LINE, PALE, LOSS = "#1f2328", "#5f6773", "#e5e7eb", "#eef0f2", "#f4d2b8"
+INK, DARK, MUTED, LINE, PALE, LOSS = "#1f2328", "#3d444d", "#5f6773", "#e5e7eb", "#eef0f2", "#f4d2b8"
 SMALL, NORMAL = 9.5, 10.5
 WIDTH = 8.5
 OTHERS = "others"
 
-RESERVED = frozenset(
-    "period cohort age numerator denominator value low high immature complete mature step position people "
-    "share_of_entry share_of_previous q25_seconds median_seconds q75_seconds median_seconds_from_entry "
-    "n events q25 q75 median_among censored x at_risk difference p lift lift_low lift_high target status "
-    "survival time opening new retained resurrected churned reactivation expansion contraction churn closing "
-    "active definition measure unit".split()
-)
+# Columns that shapes have of their own; any other cuts a frame into groups.
+# fmt: off
+RESERVED = frozenset([
+    "period", "cohort", "age", "numerator", "denominator", "value", "low", "high", "immature", "complete",
+    "mature", "step", "position", "people", "share_of_entry", "share_of_previous", "q25_seconds",
+    "median_seconds", "q75_seconds", "median_seconds_from_entry", "n", "events", "q25", "q75",
+    "median_among", "censored", "x", "at_risk", "difference", "p", "lift", "lift_low", "lift_high",
+    "target", "status", "survival", "time", "opening", "new", "retained", "resurrected", "churned",
+    "reactivation", "expansion", "contraction", "churn", "closing", "active", "definition", "measure",
+    "unit", "stage", "days", "at_least", "settled",
+])
+# fmt: on
 
 
 @contextmanager
@@ -53,10 +71,10 @@ def chart(height: float | Callable[[pd.DataFrame], float] = 3.4) -> Callable:
         @functools.wraps(draw)
         def drawn(frame: pd.DataFrame, *, ax: Axes | None = None, **options: Any) -> Axes:
             with context():
-                tall = height(frame) if callable(height) else height
-                ax = _canvas(tall) if ax is None else ax
                 if frame.empty:
-                    return note(ax, "There is nothing to draw: no row.")
+                    return note(_canvas(1.2) if ax is None else ax, "There is nothing to draw: no row.")
+                if ax is None:
+                    ax = _canvas(height(frame) if callable(height) else height)
                 return draw(frame, ax=ax, **options)
 
         return drawn
@@ -84,10 +102,22 @@ def note(ax: Axes, sentence: str) -> Axes:
 
 
 def segment_of(frame: pd.DataFrame, by: str | None = None) -> str | None:
-    """Name the column that cuts a frame into groups: the first that no shape has of its own."""
+    """Name the column that cuts a frame into groups: the first that is no number of a shape."""
     if by is not None:
         return by
-    return next((name for name in frame.columns if name not in RESERVED), None)
+    names = (name for name in frame.columns if name not in RESERVED)
+    return next((name for name in names if not pd.api.types.is_float_dtype(frame[name])), None)
+
+
+def names_of(frame: pd.DataFrame, label: str | None, value: str) -> str:
+    """Name the column with the names of rows: as asked for, a group's, or else the first of words."""
+    if label is not None:
+        return label
+    found = segment_of(frame.drop(columns=value))
+    words = (
+        name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name]) and name != "period"
+    )
+    return found or next(words, value)
 
 
 def groups(frame: pd.DataFrame, by: str | None, *, most: int = 6) -> dict[str, pd.DataFrame]:
@@ -106,17 +136,17 @@ def colours(names: list[str]) -> dict[str, str]:
     """Give each group its colour; what is "others" or unknown is grey."""
     plain = [name for name in names if name not in (OTHERS, "(none)")]
     own = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(plain)}
-    return {name: own.get(name, "#8a929c" if name == OTHERS else "#b3b9c1") for name in names}
+    return {name: own.get(name, DARK if name == OTHERS else "#a8afb8") for name in names}
 
 
 def text_colour(colour: str) -> str:
     """Darken a light colour until words in it can be read on white."""
     from matplotlib.colors import to_hex, to_rgb
 
-    red, green, blue = to_rgb(colour)
-    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    keep = min(1.0, 0.42 / light) if light else 1.0
-    return to_hex((red * keep, green * keep, blue * keep))
+    parts = np.array(to_rgb(colour))
+    while _contrast(parts) < 4.5:
+        parts = parts * 0.96
+    return to_hex(parts)
 
 
 def unit_of(frame: pd.DataFrame, unit: str | None) -> str:
@@ -132,6 +162,12 @@ def level_of(frame: pd.DataFrame) -> str:
     return f"{frame.attrs.get('level', 0.95):.0%}"
 
 
+def _contrast(parts: np.ndarray) -> float:
+    """Contrast with white, as the Web Content Accessibility Guidelines 2.2 reckon it."""
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05))
+
+
 def _canvas(height: float) -> Axes:
     import matplotlib.pyplot as plt
 
@@ -140,20 +176,49 @@ def _canvas(height: float) -> Axes:
 
 def _settings() -> dict[str, Any]:
     return {
-        "text.parse_math": False, "text.usetex": False, "text.color": INK,
-        "font.family": families(), "font.size": NORMAL,
-        "figure.dpi": 144, "savefig.dpi": "figure", "figure.facecolor": "white",
-        "figure.constrained_layout.h_pad": 0.06, "figure.constrained_layout.w_pad": 0.06,
-        "axes.facecolor": "white", "axes.labelcolor": MUTED, "axes.labelsize": NORMAL,
-        "axes.titlesize": NORMAL, "axes.titlecolor": MUTED, "axes.titlelocation": "left",
-        "axes.edgecolor": LINE, "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True,
-        "axes.spines.left": False, "axes.spines.right": False, "axes.spines.top": False,
-        "axes.spines.bottom": False, "axes.formatter.use_mathtext": False,
-        "axes.unicode_minus": True, "grid.color": LINE, "grid.linewidth": 0.9,
-        "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelsize": NORMAL, "ytick.labelsize": NORMAL,
-        "xtick.major.pad": 6, "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0,
-        "lines.linewidth": 2.0, "lines.solid_capstyle": "round", "hatch.linewidth": 0.6,
-        "legend.frameon": False, "legend.fontsize": SMALL, "savefig.bbox": None,
+        "text.parse_math": False,
+        "text.usetex": False,
+        "text.color": INK,
+        "font.family": families(),
+        "font.size": NORMAL,
+        "figure.dpi": 144,
+        "savefig.dpi": "figure",
+        "figure.facecolor": "white",
+        "figure.constrained_layout.h_pad": 0.06,
+        "figure.constrained_layout.w_pad": 0.06,
+        "axes.facecolor": "white",
+        "axes.labelcolor": MUTED,
+        "axes.labelsize": NORMAL,
+        "axes.titlesize": NORMAL,
+        "axes.titlecolor": MUTED,
+        "axes.titlelocation": "left",
+        "axes.edgecolor": LINE,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "axes.spines.left": False,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.spines.bottom": False,
+        "axes.formatter.use_mathtext": False,
+        "axes.unicode_minus": True,
+        "grid.color": LINE,
+        "grid.linewidth": 0.9,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelsize": NORMAL,
+        "ytick.labelsize": NORMAL,
+        "xtick.major.pad": 6,
+        "xtick.major.size": 0,
+        "ytick.major.size": 0,
+        "xtick.minor.size": 0,
+        "ytick.minor.size": 0,
+        "lines.linewidth": 2.0,
+        "lines.solid_capstyle": "round",
+        "hatch.linewidth": 0.6,
+        "legend.frameon": False,
+        "legend.fontsize": SMALL,
+        "savefig.bbox": None,
     }
 
 

@@ -50,12 +50,20 @@ def trend(
     axis = scale(unit, _largest(frame, target), currency=currency)
     hues = style.colours(list(parts))
     for name, part in parts.items():
-        _line(ax, _settled(part), axis, hues[name] if segment else style.BLUE, band=0.16 if len(parts) < 4 else 0.07)
+        _line(
+            ax,
+            _settled(part),
+            axis,
+            hues[name] if segment else style.BLUE,
+            band=0.16 if len(parts) < 4 else 0.07,
+        )
     _frame_axes(ax, frame, axis, target)
     _mark_open(ax, frame)
     end_labels(ax, _ends(ax, parts, hues, axis, unit, currency, target, segment), size=style.SMALL)
     return style.describe(
-        ax, alt=_alt(frame, parts, unit, currency, target, segment), caption=_caption(frame, parts, target, segment)
+        ax,
+        alt=_alt(frame, parts, unit, currency, target, segment),
+        caption=_caption(frame, parts, unit, target, segment),
     )
 
 
@@ -108,7 +116,11 @@ def _frame_axes(ax: Axes, frame: pd.DataFrame, axis: Scale, target: float | None
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     bounds = frame.loc[frame["settled"], [name for name in ("low", "high") if name in frame.columns]]
-    seen = [frame["value"].to_numpy().ravel(), bounds.to_numpy(dtype=float).ravel(), [target if target is not None else np.nan]]
+    seen = [
+        frame["value"].to_numpy().ravel(),
+        bounds.to_numpy(dtype=float).ravel(),
+        [target if target is not None else np.nan],
+    ]
     values = np.concatenate(seen) * axis.times
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if axis.kind != "share" and low >= 0:
@@ -121,7 +133,9 @@ def _frame_axes(ax: Axes, frame: pd.DataFrame, axis: Scale, target: float | None
     # A line on the very edge would be half cut off.
     edge = 0.012 * (top - bottom)
     ax.set_ylim(bottom - edge, top + edge)
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10], integer=axis.kind == "number" and high >= 5))
+    ax.yaxis.set_major_locator(
+        MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10], integer=axis.kind == "number" and high >= 5)
+    )
     ax.yaxis.set_major_formatter(FuncFormatter(axis.tick))
     ax.set_ylabel(short(axis.label, 40))
     date_axis(ax, frame["period"])
@@ -144,17 +158,33 @@ def _mark_open(ax: Axes, frame: pd.DataFrame) -> None:
     start = date2num(over.max() + (waiting.min() - over.max()) / 2)
     ax.axvspan(start, right, color=style.PALE, alpha=0.6, linewidth=0, zorder=0)
     ax.set_xlim(left, right)
-    ax.text(0.995, 0.99, "not over yet", transform=ax.transAxes, ha="right", va="top",
-            fontsize=style.SMALL, color=style.MUTED)
+    ax.text(
+        0.995,
+        0.99,
+        "not over yet",
+        transform=ax.transAxes,
+        ha="right",
+        va="top",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
 
 
 def _ends(
-    ax: Axes, parts: dict[str, pd.DataFrame], hues: dict[str, str], axis: Scale, unit: str,
-    currency: str, target: float | None, segment: str | None,
+    ax: Axes,
+    parts: dict[str, pd.DataFrame],
+    hues: dict[str, str],
+    axis: Scale,
+    unit: str,
+    currency: str,
+    target: float | None,
+    segment: str | None,
 ) -> list[Label]:
     labels = []
     if target is not None:
-        labels.append(Label(target * axis.times, f"target {number(target, unit, currency=currency)}", style.MUTED))
+        labels.append(
+            Label(target * axis.times, f"target {number(target, unit, currency=currency)}", style.MUTED)
+        )
     for name, part in parts.items():
         known = _settled(part[part["value"].notna()])
         if known.empty:
@@ -178,19 +208,32 @@ def _beside(ax: Axes, course: np.ndarray, x: pd.Timestamp, text: str, colour: st
 
     below = len(course) > 1 and course[-2] > course[-1]
     ax.annotate(
-        text, (x, course[-1]), xytext=(0, -9 if below else 9), textcoords="offset points", ha="center",
-        va="top" if below else "bottom", color=colour, fontweight="bold", zorder=6,
+        text,
+        (x, course[-1]),
+        xytext=(0, -9 if below else 9),
+        textcoords="offset points",
+        ha="center",
+        va="top" if below else "bottom",
+        color=colour,
+        fontweight="bold",
+        zorder=6,
         path_effects=[withStroke(linewidth=3, foreground="white")],
     )
 
 
 def _alt(
-    frame: pd.DataFrame, parts: dict[str, pd.DataFrame], unit: str, currency: str,
-    target: float | None, segment: str | None,
+    frame: pd.DataFrame,
+    parts: dict[str, pd.DataFrame],
+    unit: str,
+    currency: str,
+    target: float | None,
+    segment: str | None,
 ) -> str:
     what = currency if kind(unit) == "money" and currency else unit or "values"
     if segment:
-        courses = " ".join(f"{told(name)}: {_course(_settled(part), unit, currency)}" for name, part in parts.items())
+        courses = " ".join(
+            f"{told(name)}: {_course(_settled(part), unit, currency)}" for name, part in parts.items()
+        )
         sentences = [f"Lines of {what} by {told(segment)} and {span(frame['period'])}.", courses]
     else:
         sentences = [f"Line of {what} by {span(frame['period'])}: {_course(frame, unit, currency)}"]
@@ -215,17 +258,27 @@ def _course(part: pd.DataFrame, unit: str, currency: str) -> str:
     return f"{values[-1]}{within}." if len(values) == 1 else f"from {values[0]} to {values[-1]}{within}."
 
 
-def _caption(frame: pd.DataFrame, parts: dict[str, pd.DataFrame], target: float | None, segment: str | None) -> str:
+def _caption(
+    frame: pd.DataFrame, parts: dict[str, pd.DataFrame], unit: str, target: float | None, segment: str | None
+) -> str:
     grain = grain_of(frame["period"])
     said = [f"Each point is one {grain}."]
     if {"low", "high"} <= set(frame.columns) and frame["low"].notna().any():
-        said.append(f"The band holds the values that so many people leave plausible ({style.level_of(frame)}).")
+        said.append(
+            f"The band holds the values that so many people leave plausible ({style.level_of(frame)})."
+        )
+    if kind(unit) == "time" and frame["value"].isna().any():
+        said.append("A gap: half of them had not got there when the data ended.")
     if target is not None:
         said.append("Dotted: the target.")
     if not frame["settled"].all():
         rate = "immature" in frame.columns
-        said.append("Hollow: not everybody has had their time." if rate else f"Hollow: the {grain} is not over.")
+        said.append(
+            "Hollow: not everybody has had their time." if rate else f"Hollow: the {grain} is not over."
+        )
     if segment and frame[segment].nunique(dropna=False) > len(parts):
         more = frame[segment].nunique(dropna=False) - len(parts) + (style.OTHERS in parts)
-        said.append(f"{more} smaller groups are {'added up as others' if style.OTHERS in parts else 'left out'}.")
+        said.append(
+            f"{more} smaller groups are {'added up as others' if style.OTHERS in parts else 'left out'}."
+        )
     return " ".join(said)
