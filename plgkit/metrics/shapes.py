@@ -132,6 +132,16 @@ def only_complete(frame: pd.DataFrame, data: Data, grain: engine.Grain) -> pd.Da
         denominator=frame["denominator"].where(over, 0))
 
 
+def odds(counts: pd.Series, others: pd.Series, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of the ratio of two counts that vary as Poisson's law says.
+
+    Of both together, the share of the first is binomial; Wilson's interval of that share, as odds.
+    """
+    low, high = intervals.wilson(counts, counts + others, level=level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(low) / (1 - np.asarray(low)), np.asarray(high) / (1 - np.asarray(high))
+
+
 FINISH = {
     "rate": as_rate, "total": as_total, "cohort": as_cohort,
     "funnel": as_is, "distribution": as_is, "curve": as_is, "table": as_is,
