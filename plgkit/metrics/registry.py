@@ -24,6 +24,11 @@ Shape = Literal["rate", "total", "cohort", "funnel", "distribution", "curve", "t
 Better = Literal["higher", "lower", "neither"]
 STAGES = ("acquisition", "activation", "engagement", "retention", "conversion", "pql", "expansion", "advocacy",
           "experiments")
+INTERVALS = {
+    "rate": "Wilson interval", "cohort": "Wilson interval", "funnel": "Wilson interval",
+    "total": "exact Poisson interval for counts", "distribution": "log-log interval of the Kaplan-Meier curve",
+    "curve": "log-log interval (Greenwood)",
+}
 _FOUND: dict[str, Measure] = {}
 
 
@@ -54,6 +59,8 @@ class Measure:
     better: Better
     reads: tuple[str, ...]
     settings: Mapping[str, str]
+    additive: bool = True
+    interval: str | None = None
 
     @property
     def stage(self) -> str:
@@ -160,7 +167,8 @@ def _toml(value: Any) -> str:
 
 def measure(*, shape: Shape, unit: str, better: Better, reads: str,
             settings: Mapping[str, str] = MappingProxyType({}),
-            finish: Callable[..., pd.DataFrame] | None = None) -> Callable[[Callable[..., ibis.Table]], Measure]:
+            finish: Callable[..., pd.DataFrame] | None = None, additive: bool = True,
+            interval: str | None = None) -> Callable[[Callable[..., ibis.Table]], Measure]:
     """Make a function a measure and put it into the catalogue.
 
     Parameters
@@ -177,12 +185,16 @@ def measure(*, shape: Shape, unit: str, better: Better, reads: str,
         Parameter = path in the playbook that says its value where nobody gives one.
     finish
         Makes the frame of the query's rows: `finish(frame, data, parameters)`. By default the shape's own.
+    additive
+        Whether the counts of segments add up to the whole.
+    interval
+        The method of low and high, where it is not the shape's own.
     """
     def make(function: Callable[..., ibis.Table]) -> Measure:
         from plgkit.metrics import shapes
 
         made = Measure(function, finish or shapes.FINISH[shape], shape, unit, better, tuple(reads.split()),
-                       MappingProxyType(dict(settings)))
+                       MappingProxyType(dict(settings)), additive, interval or INTERVALS.get(shape))
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
             object.__setattr__(made, name, getattr(function, name))
         object.__setattr__(made, "__wrapped__", function)
@@ -226,13 +238,6 @@ def catalogue() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-INTERVALS = {
-    "rate": "Wilson interval", "cohort": "Wilson interval", "funnel": "Wilson interval",
-    "total": "exact Poisson interval for counts", "distribution": "log-log interval of the Kaplan-Meier curve",
-    "curve": "log-log interval (Greenwood)",
-}
-
-
 def _define(of: Measure, data: Data, parameters: Mapping[str, Any]) -> Definition:
     said = set()
 
@@ -244,16 +249,21 @@ def _define(of: Measure, data: Data, parameters: Mapping[str, Any]) -> Definitio
         return _plain(parameters[name])
 
     summary = re.sub(r"`(\w+)`", say, of.summary)
-    rest = [f"{name} = {_plain(value)}" for name, value in parameters.items() if name not in said and value is not None]
+    cuts = [f"{word} {parameters[name]}" for name, word in (("grain", "By"), ("by", "Cut by"))
+            if parameters.get(name) and name not in said]
+    rest = [f"{name} = {_plain(value)}" for name, value in parameters.items()
+            if name not in said and name not in ("grain", "by") and value is not None]
     product = data.playbook.product
     parts = [summary, *([f"With {', '.join(rest)}."] if rest else []),
+             *[f"{each}." for each in cuts],
+             *([f"Interval: {of.interval}."] if of.interval else []),
              f"Days in {product.time_zone}, data through {data.as_of:%d %b %Y}."]
     removed = _removed(of, data)
     parts += [f"{removed}."] if removed else []
     facts = {"measure": of.name, "unit": of.unit, "better": of.better, "shape": of.shape,
              "parameters": {name: _fact(value) for name, value in parameters.items()},
              "time_zone": product.time_zone, "week_start": product.week_start, "as_of": data.as_of.isoformat(),
-             "interval": INTERVALS.get(of.shape), "reads": list(of.reads), "data": data.version,
+             "interval": of.interval, "reads": list(of.reads), "data": data.version,
              "removed": [each.__dict__ for each in data.findings if each.table in of.reads and each.level != "error"]}
     return Definition(" ".join(parts), MappingProxyType(facts))
 

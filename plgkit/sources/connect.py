@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
+import pyarrow
 from ibis import _
 from ibis.expr.types import Table
 
@@ -24,7 +25,7 @@ from plgkit.sources.prepare import Finding, Prepared, as_json, prepare
 DATABASES = (".duckdb", ".ddb", ".db")
 
 
-def connect(source: str | Path | Mapping[str, pd.DataFrame] | ibis.BaseBackend, *,
+def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ibis.BaseBackend, *,
             as_of: str | dt.date | None = None, playbook: str | Path | Playbook | None = None) -> Data:
     """Open a product's data.
 
@@ -32,8 +33,8 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame] | ibis.BaseBackend, 
     ----------
     source
         A folder (with a `playbook.toml`, or with files named like the tables), one Parquet, CSV or
-        JSON Lines file (also .gz) of events, a DuckDB file, a mapping of pandas frames by table name,
-        or an Ibis connection.
+        JSON Lines file (also .gz) of events, a DuckDB file, a mapping of pandas frames (or Arrow
+        tables) by table name, or an Ibis connection.
     as_of
         The last day counted, in the product's time zone; later rows change nothing. By default the
         last complete day: one that a later row follows, or whose last hour holds a row.
@@ -62,8 +63,8 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame] | ibis.BaseBackend, 
     ...                        "occurred_at": pd.to_datetime(["2025-01-06 09:00", "2025-01-07 23:30"])})
     >>> connect({"events": events})
     My product: data through 07 Jan 2025 (UTC), from data frames
-      users                    2 rows  06 Jan 2025 - 07 Jan 2025, from first events
       events                   2 rows  06 Jan 2025 - 07 Jan 2025
+      users                    2 rows  06 Jan 2025 - 07 Jan 2025, from first events
       missing: accounts, visits, subscriptions, invites, surveys, spend, exposures
     """
     if isinstance(source, Mapping):
@@ -116,8 +117,7 @@ def _from_frames(frames: Mapping[str, pd.DataFrame], playbook: Playbook) -> tupl
         raise BadSource(f"No table is called {unknown[0]!r}. {nearest(unknown[0], TABLES)}")
     loaded = {name: files.load_frame(connection, name, frame, playbook.tables.get(name, TableMap()))
               for name, frame in frames.items()}
-    facts = [[name, str(pd.util.hash_pandas_object(frame.astype(str), index=False).sum())]
-             for name, frame in sorted(frames.items())]
+    facts = [[name, each.columns, files.content(connection, name)] for name, each in sorted(loaded.items())]
     prepared = prepare(loaded, playbook, store=_keep_in(connection), version=cache.digest(facts, _reading_facts(playbook)))
     gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
     return connection, prepared, _lazy_rollups(connection, prepared.tables, playbook, keep=True)

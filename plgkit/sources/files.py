@@ -8,6 +8,7 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
+import pyarrow
 
 from plgkit.errors import BadSource, nearest
 from plgkit.playbook import Playbook
@@ -93,6 +94,11 @@ def load_files(connection: ibis.BaseBackend, name: str, files: list[Path], sourc
     return _typed(connection, f"raw_{name}", TABLES[name], source, unreadable)
 
 
+def content(connection: ibis.BaseBackend, name: str) -> str:
+    """A name for the rows of a raw table, whatever their order."""
+    return str(connection.raw_sql(f"SELECT count(*), sum(hash(raw_{name})::HUGEINT) FROM raw_{name}").fetchone())
+
+
 def read_raw(connection: ibis.BaseBackend, raw: str, files: list[Path], *, table: str) -> tuple[tuple[str, str], ...]:
     """Read files of one kind as they are into a table or view `raw`; return the lines that are no rows."""
     kinds = {kind_of(path) for path in files}
@@ -110,11 +116,11 @@ def read_raw(connection: ibis.BaseBackend, raw: str, files: list[Path], *, table
                         f"{table!r}: {first}") from error
 
 
-def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame, source: TableMap) -> Loaded:
-    """Take a pandas frame as the table `name`."""
-    if not isinstance(frame, pd.DataFrame):
+def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame | pyarrow.Table, source: TableMap) -> Loaded:
+    """Take a pandas frame or an Arrow table as the table `name`."""
+    if not isinstance(frame, (pd.DataFrame, pyarrow.Table)):
         raise BadSource(f"The table {name!r} is a {type(frame).__name__}; expected a pandas DataFrame.")
-    connection.con.register(f"frame_{name}", _plain(frame))
+    connection.con.register(f"frame_{name}", _plain(frame) if isinstance(frame, pd.DataFrame) else frame)
     connection.raw_sql(f"CREATE TABLE raw_{name} AS SELECT * FROM frame_{name}")
     connection.con.unregister(f"frame_{name}")
     return _typed(connection, f"raw_{name}", TABLES[name], source, ())
