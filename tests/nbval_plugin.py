@@ -12,7 +12,9 @@ import math
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,24 +47,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{path.name}: cells {cells} were never run. Store it with `plgkit notebooks --write`.")
 
 
-def _with_rules(compare):
-    def compared(cell, test, ref, skip_compare=None):
-        told = [key for key in ref if key.startswith("stderr")] + [key for key in test if key.startswith("stderr")]
-        if told:
+def _with_rules(compare: Callable[..., bool]) -> Callable[..., bool]:
+    def compared(cell: Any, test: list, ref: list, skip_compare: tuple[str, ...] | None = None) -> bool:
+        if any(each.get("name") == "stderr" for each in [*test, *ref]):
             cell.comparison_traceback = ["A cell of a stored notebook must not write to standard error."]
             return False
-        skipped = (*(skip_compare or cell.skip_compare), *LEFT_OUT)
-        near = {key: _aligned(test[key], ref.get(key)) for key in test}
-        return compare(cell, near, ref, skipped)
+        skipped = (*(skip_compare or cell.parent.skip_compare), *LEFT_OUT)
+        return compare(cell, _aligned(test, ref), ref, skipped)
 
     return compared
 
 
-def _aligned(found: list, stored: list | None) -> list:
-    """Give what was stored wherever what was found says the same within the tolerance."""
-    if stored is None or len(found) != len(stored):
+def _aligned(found: list[dict], stored: list[dict]) -> list[dict]:
+    """Put what was stored in the place of what was found wherever both say the same within the tolerance."""
+    if len(found) != len(stored):
         return found
-    return [old if _same(new, old) else new for new, old in zip(found, stored, strict=True)]
+    return [_near(new, old) for new, old in zip(found, stored, strict=True)]
+
+
+def _near(new: dict, old: dict) -> dict:
+    near = type(new)(new)
+    if "text" in new and _same(new["text"], old.get("text")):
+        near["text"] = old["text"]
+    if "data" in new and "data" in old:
+        kept = old["data"]
+        near["data"] = type(new)({kind: kept[kind] if _same(value, kept.get(kind)) else value for kind, value in new["data"].items()})
+    return near
 
 
 def _same(new: object, old: object) -> bool:

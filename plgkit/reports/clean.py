@@ -10,10 +10,11 @@ from plgkit.notebook.text import tame
 if TYPE_CHECKING:
     from bleach.sanitizer import Cleaner
 
-_TAGS = frozenset(
-    "a abbr b blockquote br caption code col colgroup dd del details div dl dt em h3 h4 h5 h6 hr i ins kbd li mark ol p "
-    "pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul".split()
-)
+_TAGS = frozenset((
+    "a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details", "div", "dl",
+    "dt", "em", "h3", "h4", "h5", "h6", "hr", "i", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp",
+    "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
+))
 _ATTRIBUTES = {
     "*": ["class", "title", "lang", "dir"],
     "a": ["href"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -120,34 +119,34 @@ def _last_words(folder: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _nursery() -> Iterator[tuple[Callable, Callable]]:
-    words = tempfile.TemporaryFile()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plgkit.reports.nursery"], env=os.environ | _QUIET,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, start_new_session=True,
-    )
-    rest = b""
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "plgkit.reports.nursery"], env=os.environ | _QUIET,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, start_new_session=True,
+        )
+        unread = b""
 
-    def start(job: dict[str, Any]) -> None:
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
+        def start(job: dict[str, Any]) -> None:
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(job).encode() + b"\n")
+                process.stdin.flush()
 
-    def ended() -> list[dict[str, Any]]:
-        nonlocal rest
-        received = os.read(process.stdout.fileno(), 65536)
-        if not received:
-            words.seek(0)
-            raise RuntimeError(f"The process that runs the notebooks ended:\n{words.read().decode()}")
-        *lines, rest = (rest + received).split(b"\n")
-        return [json.loads(line) for line in lines]
+        def ended() -> list[dict[str, Any]]:
+            nonlocal unread
+            received = os.read(process.stdout.fileno(), 65536)
+            if not received:
+                words.seek(0)
+                raise RuntimeError(f"The process that runs the notebooks ended:\n{words.read().decode()}")
+            *lines, unread = (unread + received).split(b"\n")
+            return [json.loads(line) for line in lines]
 
-    try:
-        yield start, ended
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(timeout=30)
-        words.close()
+        try:
+            yield start, ended
+        finally:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdout.close()
+            process.wait(timeout=30)
 
 
 @contextmanager

@@ -1,0 +1,114 @@
+"""What a notebook shows: words for numbers, tiles, tables, findings."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from plgkit import notebook
+from plgkit.errors import BadParameter, MissingTable
+from plgkit.notebook import frames, reading
+from plgkit.notebook.text import escape, tame
+
+MONTHS = pd.DataFrame({
+    "period": pd.date_range("2026-03-01", periods=3, freq="MS"), "numerator": [420, 380, 3],
+    "denominator": [1000, 1000, 4], "value": [0.42, 0.38, 0.75], "low": [0.39, 0.35, 0.3], "high": [0.45, 0.41, 0.95],
+    "immature": [0, 0, 9],
+})
+
+
+def bundle(shown):
+    return shown._repr_mimebundle_()
+
+
+def test_the_last_row_is_the_last_whose_people_are_all_mature():
+    assert notebook.last(MONTHS).value == 0.38
+    assert notebook.before(MONTHS).value == 0.42
+
+
+def test_the_change_is_against_the_period_before_and_says_whether_it_is_noise():
+    # Newcombe's interval of the difference: -0.04 +- hypot(0.03, 0.03) holds 0.
+    assert notebook.change(MONTHS, "share") == "4.0 points less than the month before, within noise"
+    clear = MONTHS.assign(low=MONTHS.value - 0.01, high=MONTHS.value + 0.01)
+    assert notebook.change(clear, "share") == "4.0 points less than the month before"
+
+
+@pytest.mark.parametrize(("target", "words", "status"), [
+    (0.5, "below the target of 50%", reading.OFF),
+    (0.4, "too close to the target of 40% to tell", reading.UNSURE),
+    (0.3, "above the target of 30%", reading.ON),
+])
+def test_an_interval_that_holds_the_target_leaves_it_open(target, words, status):
+    row = notebook.last(MONTHS)
+    assert notebook.against(row, target) == words
+    assert reading.standing(row, target) == status
+
+
+def test_a_tile_has_value_interval_people_change_and_target():
+    tile = notebook.tile(MONTHS, label="Activation", unit="share of signups", target=0.5)
+    assert repr(notebook.tiles(tile)) == (
+        "Activation: 38.0% (35.0% – 41.0%, n 1,000); 4.0 points less than the month before, within noise; "
+        "below target 50%")
+
+
+def test_a_tile_of_fewer_than_five_people_hides_its_value():
+    tile = notebook.tile(MONTHS.tail(1), label="Activation", unit="share", target=0.5)
+    assert (tile["shown"], tile["status"]) == ("too few", None)
+
+
+def test_a_missing_table_greys_its_own_tile_and_no_other():
+    def visitors(data):
+        raise MissingTable("visits", ["events"], one_row="visit by someone not signed in")
+
+    row = notebook.tiles(notebook.tile(visitors, None, "Visitors", target=None), notebook.tile(MONTHS, label="Activation"))
+    html = bundle(row)[0]["text/html"]
+    assert "This needs the table &#x27;visits&#x27; (one row per visit by someone not signed in)" in html
+    assert "38" in html
+
+
+def test_a_tile_of_a_cut_frame_is_refused():
+    cut = pd.concat([MONTHS.assign(channel="paid"), MONTHS.assign(channel="organic")])
+    with pytest.raises(BadParameter) as caught:
+        notebook.tile(cut, label="Activation")
+    assert str(caught.value) == (
+        "the frame of a tile is 'several rows per period'; expected one row per period, without by=.")
+
+
+def test_a_finding_is_one_line_of_text_and_carries_its_facts():
+    data, metadata = bundle(notebook.finding("<b>36%</b>\n activate"))
+    assert data["text/plain"] == "<b>36%</b> activate"
+    assert "&lt;b&gt;36%&lt;/b&gt; activate" in data["text/html"]
+    assert metadata == {"plgkit": {"kind": "finding", "text": "<b>36%</b> activate"}}
+
+
+def test_a_table_escapes_cells_and_heads_and_greys_rows_of_few_people():
+    frame = pd.DataFrame({"<i>": ["<script>", "b"], "people": [4, 5], "share_active": [0.25, 0.4],
+                          "median_seconds": [480.0, None]})
+    html = frames.as_html(frame)
+    assert "<th class=\"text\">&lt;i&gt;</th>" in html
+    assert '<tr class="few"><td class="text">&lt;script&gt;</td><td>4</td><td>25.0%</td><td>8 min</td></tr>' in html
+    assert '<tr><td class="text">b</td><td>5</td><td>40.0%</td><td></td></tr>' in html
+
+
+def test_a_table_joins_low_and_high_to_one_interval_in_the_unit_of_the_measure():
+    frame = MONTHS.head(1)
+    frame.attrs["unit"] = "share of signups"
+    assert "<th>95% interval</th>" in frames.as_html(frame)
+    assert "<td>39.0% – 45.0%</td>" in frames.as_html(frame)
+
+
+def test_long_tables_and_long_cells_are_cut_and_say_so():
+    html = frames.as_html(pd.DataFrame({"name": ["x" * 500] * 61}))
+    assert "<p class=\"more\">1 more rows.</p>" in html
+    assert "x" * 80 not in html
+
+
+def test_text_loses_what_moves_a_cursor_or_turns_a_line_round():
+    assert tame("\x1b]0;title\x07\x1b[2Jred\u202egnp.exe\x00") == "redgnp.exe"
+    assert escape("<\u2067&>") == "&lt;&amp;&gt;"
+
+
+def test_unknown_numbers_are_said_to_be_unknown():
+    words = [f(float("nan")) for f in (notebook.share, notebook.count, notebook.duration, notebook.money, notebook.points)]
+    assert set(words) == {"not known"}
+    assert notebook.day(pd.NaT) == "not known"
