@@ -111,3 +111,14 @@ class NoData(PlgkitError, ValueError):
 
 class LacksCapability(PlgkitError, NotImplementedError):
     """Something that this engine cannot do."""
+
+
+class UnbalancedLedger(PlgkitError, ArithmeticError):
+    """Movements of recurring revenue that do not lead from a period's opening to its closing."""
+
+    def __init__(self, period: object, *, opening: float, moved: float, closing: float):
+        super().__init__(
+            f"Recurring revenue does not add up in the period of {str(period)[:10]}: from {opening:,.2f} the "
+            f"movements lead to {moved:,.2f}, but accounts pay {closing:,.2f} at its end. Nothing is shown, "
+            "because one of the two is wrong; look at the changes of this period in the table 'subscriptions'."
+        )
