@@ -1,0 +1,58 @@
+"""Use of features: how many of the people counted used each of them, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.metrics import shapes
+from plgkit.sources.data import Data
+
+EVERYBODY = ""
+
+
+def keys(by: str | None, grain: str | None) -> list[str]:
+    """The columns that name a cell: period and segment where there are any."""
+    return [*(["period"] if grain else []), *([by] if by else [])]
+
+
+def counted(people: Table, done: Table, names: list[str]) -> Table:
+    """Rows per cell and feature: people and times; and one row per cell for everybody.
+
+    Parameters
+    ----------
+    people
+        One row per person with `counted` (1, or 0 for who is too young) and the columns `names`.
+    done
+        One row per use with `user_id`, `event` and the columns `names`.
+    """
+    used = done.group_by("user_id", "event", *names).aggregate(n=_.count()).group_by("event", *names).aggregate(
+        people=_.count().cast("int64"), times=_.n.sum().cast("int64"))
+    everybody = people.group_by("counted", *names).aggregate(people=_.count().cast("int64"))
+    everybody = everybody.select(*names, event=ibis.literal(EVERYBODY), people=_.people, times=_.counted.cast("int64"))
+    return everybody.union(used.select(*names, "event", "people", "times"))
+
+
+def as_adoption(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per cell and feature: numerator, denominator, value, low, high, times per person, immature."""
+    names = keys(parameters.get("by"), parameters.get("grain"))
+    frame = frame.assign(all=0)
+    everybody, used = frame[frame["event"] == EVERYBODY], frame[frame["event"] != EVERYBODY]
+    cells = everybody.assign(
+        denominator=everybody["people"].where(everybody["times"] == 1, 0),
+        immature=everybody["people"].where(everybody["times"] == 0, 0),
+    ).groupby([*names, "all"], as_index=False)[["denominator", "immature"]].sum()
+    features = pd.DataFrame({"feature": list(dict.fromkeys(parameters["core"]))}).assign(all=0)
+    used = used.rename(columns={"event": "feature", "people": "numerator"})
+    made = cells.merge(features, on="all").merge(used, on=[*names, "all", "feature"], how="left")
+    made[["numerator", "times"]] = made[["numerator", "times"]].fillna(0).astype("int64")
+    made["times_per_person"] = made["times"] / made["numerator"].where(made["numerator"] > 0).astype(np.float64)
+    made = shapes.with_share(made, parameters["level"])
+    columns = ["feature", "numerator", "denominator", "value", "low", "high", "times_per_person", "immature"]
+    return made.sort_values([*names, "feature"], ignore_index=True)[[*names, *columns]]
