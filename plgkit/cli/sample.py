@@ -24,5 +24,5 @@ def sample_command(people: int, seed: int, out: str) -> None:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("making people", total=people)
-        write_company(out, people=people, seed=seed, progress=lambda done: bar.update(task, completed=done))
+        write_company(out, people=people, seed=seed, progress=lambda done, _all: bar.update(task, completed=done))
     click.echo(f"Wrote {people:,} people to {out}.")
