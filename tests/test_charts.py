@@ -169,6 +169,7 @@ def drawings(names: list[str]) -> dict:
     return {
         "trend": lambda: charts.trend(rate(), target=0.4),
         "trend by group": lambda: charts.trend(rate(12, names), target=0.4),
+        "trend of one known week": lambda: charts.trend(rate(12).assign(value=[0.5] + [np.nan] * 11)),
         "trend of 60 months": lambda: charts.trend(total(60)),
         "mix": lambda: charts.mix(total(12, names)),
         "funnel": lambda: charts.funnel(funnel(names)),
@@ -289,6 +290,26 @@ def test_beyond_six_groups_the_smallest_are_added_up():
     assert list(parts) == ["group 3", "group 4", "group 5", "group 6", "group 7", "others"]
     assert parts["others"]["denominator"].tolist() == [200 + 300 + 400] * 2
     assert parts["others"]["numerator"].tolist() == [100 + 90 + 80, 98 + 88 + 78]
+
+
+def test_shares_of_money_are_pooled_without_an_interval_of_people():
+    frame = rate(2, [f"group {place}" for place in range(8)]).assign(low=0.1, high=0.9)
+    assert style.groups(frame, "channel")["others"][["low", "high"]].isna().all(axis=None)
+
+
+def test_means_are_never_added_up():
+    frame = total(2, [f"group {place}" for place in range(8)])
+    frame.attrs["unit"] = "ratio"
+    caption = charts.trend(frame).figure.plgkit_description["caption"]
+    assert caption == "Each point is one week. Hollow: the week is not over. 3 smaller groups are left out."
+
+
+def test_movements_by_group_are_those_of_all_groups():
+    once = charts.waterfall(movements()).figure.plgkit_description["alt"]
+    halves = movements().assign(**{name: movements()[name] / 2 for name in movements().columns[1:]})
+    both = pd.concat([halves.assign(plan="a"), halves.assign(plan="b")], ignore_index=True)
+    both.attrs.update(movements().attrs)
+    assert charts.waterfall(both).figure.plgkit_description["alt"] == once
 
 
 def test_colours_differ_for_those_who_do_not_tell_red_from_green():

@@ -69,7 +69,7 @@ def waterfall(frame: pd.DataFrame, *, unit: str | None = None, ax: Axes | None =
         Where to draw; a new figure by default.
     """
     unit, currency = style.unit_of(frame, unit) or "currency", frame.attrs.get("currency", "")
-    frame = frame.sort_values("period", kind="stable")
+    frame = _by_period(frame)
     moves = {name: _signed(frame, name).sum() for name in _MONEY if name in frame.columns}
     start, end = float(frame["opening"].iloc[0]), float(frame["closing"].iloc[-1])
     names = ["opening", *moves, "closing"]
@@ -125,7 +125,7 @@ def mix(
         pd.DataFrame(
             {
                 name: part.groupby("period")["value"].sum().astype(float)
-                for name, part in style.groups(frame, segment).items()
+                for name, part in style.groups(frame, segment, sums=True).items()
             }
         )
         .sort_index()
@@ -134,7 +134,10 @@ def mix(
     whole = wide.sum(axis=1)
     if not (whole > 0).any():
         return style.note(ax, "There is nothing to draw: every period adds up to nothing.")
-    shares, hues = wide.div(whole.where(whole > 0), axis=0), style.colours(list(wide.columns))
+    shares = wide.div(whole.where(whole > 0), axis=0)
+    hues = style.colours(list(wide.columns))
+    # As an area the dark grey of a line would outshout the groups.
+    hues |= {style.OTHERS: "#c3c9d0"} if style.OTHERS in hues else {}
     base = np.zeros(len(shares))
     for name in shares.columns:
         height = shares[name].fillna(0.0).to_numpy()
@@ -159,35 +162,66 @@ def mix(
 
 
 def _movements(ax: Axes, frame: pd.DataFrame, kinds: dict[str, str], unit: str) -> Axes:
-    frame = frame.sort_values("period", kind="stable")
-    x, width = frame["period"].to_numpy(), _width(frame["period"])
+    frame = _by_period(frame)
     moves = {name: _signed(frame, name).to_numpy() for name in kinds if name in frame.columns}
-    above, below = np.zeros(len(frame)), np.zeros(len(frame))
-    for name, values in moves.items():
-        base = below if name in _LEAVING else above
-        ax.bar(x, values, bottom=base.copy(), width=width, color=kinds[name], label=name, zorder=2)
-        base += values
+    above, below = _stacked(ax, frame, moves, kinds)
     net = above + below
-    ax.plot(x, net, "o-", color=style.INK, markersize=3.5, linewidth=1.3, label="difference", zorder=3)
+    ax.plot(
+        frame["period"].to_numpy(),
+        net,
+        "o-",
+        color=style.INK,
+        markersize=3.5,
+        linewidth=1.3,
+        label="difference",
+    )
     ax.axhline(0, color=style.MUTED, linewidth=1, zorder=2.5)
     currency = frame.attrs.get("currency", "")
     _money_axis(ax, unit, currency, float(np.nanmax(np.abs([*above, *below, 1.0]))))
     _bar_axis(ax, frame["period"])
     _legend(ax)
     grain = grain_of(frame["period"])
-    parts = ", ".join(
-        f"{name} {number(abs(values[-1]), unit, currency=currency)}" for name, values in moves.items()
-    )
-    sums = ", ".join(
-        f"{name} {number(abs(values.sum()), unit, currency=currency)}" for name, values in moves.items()
-    )
+
+    def listed(of: dict[str, float]) -> str:
+        return ", ".join(f"{name} {number(abs(size), unit, currency=currency)}" for name, size in of.items())
+
+    last = {name: values[-1] for name, values in moves.items()}
+    sums = {name: values.sum() for name, values in moves.items()}
     alt = (
-        f"Bars above and below zero by {span(frame['period'])}. Last {grain}: {parts}; "
-        f"difference {number(net[-1], unit, currency=currency)}. In all: {sums}."
+        f"Bars above and below zero by {span(frame['period'])}. Last {grain}: {listed(last)}; "
+        f"difference {number(net[-1], unit, currency=currency)}. In all: {listed(sums)}."
     )
+    open_ = "" if frame["complete"].all() else f" Pale: the {grain} is not over."
     return style.describe(
-        ax, alt=alt, caption="Above zero: what came. Below: what went. The line is the difference."
+        ax, alt=alt, caption=f"Above zero: what came. Below: what went. The line is the difference.{open_}"
     )
+
+
+def _stacked(
+    ax: Axes, frame: pd.DataFrame, moves: dict[str, np.ndarray], kinds: dict[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    x, width = frame["period"].to_numpy(), _width(frame["period"])
+    above, below = np.zeros(len(frame)), np.zeros(len(frame))
+    for name, values in moves.items():
+        base = below if name in _LEAVING else above
+        bars = ax.bar(x, values, bottom=base.copy(), width=width, color=kinds[name], label=name, zorder=2)
+        for bar, over in zip(bars, frame["complete"], strict=True):
+            bar.set_alpha(1.0 if over else 0.45)
+        base += values
+    return above, below
+
+
+def _by_period(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add up the groups of each period."""
+    names = [name for name in ("opening", "closing", *_PEOPLE, *_MONEY) if name in frame.columns]
+    names = list(dict.fromkeys(names))
+    over = frame["complete"].fillna(False).astype(bool) if "complete" in frame.columns else True
+    found = frame.assign(complete=over, **{name: frame[name].astype(float) for name in names})
+    found = found.groupby("period", as_index=False, sort=True).agg(
+        dict.fromkeys(names, "sum") | {"complete": "min"}
+    )
+    found.attrs.update(frame.attrs)
+    return found
 
 
 def _signed(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -223,10 +257,9 @@ def _share_axis(ax: Axes, unit: str) -> None:
 
 def _bar_axis(ax: Axes, periods: pd.Series) -> None:
     date_axis(ax, periods)
-    few = 8 - periods.nunique()
-    if few > 0:
-        apart = _width(periods) / 0.78
-        ax.set_xlim(periods.min() - apart * (few + 1) / 2, periods.max() + apart * (few + 1) / 2)
+    few = max(8 - periods.nunique(), 0)
+    room = _width(periods) / 0.78 * (few + 1) / 2
+    ax.set_xlim(periods.min() - room, periods.max() + room)
 
 
 def _legend(ax: Axes) -> None:

@@ -160,6 +160,10 @@ def date_axis(ax: Axes, periods: pd.Series, *, most: int = 8) -> None:
         words.append(period_words(day, grain_of(days), year=day.year != year, broken=True))
         year = day.year
     ax.set_xticks(mdates.date2num(shown.to_numpy()), words)
+    first, last = mdates.date2num(days[[0, -1]].to_numpy())
+    room = max(0.045 * (last - first), 0.5)
+    # Periods without a value have their place too.
+    ax.set_xlim(first - room, last + room)
 
 
 def period_words(day: pd.Timestamp, grain: str, *, year: bool = True, broken: bool = False) -> str:

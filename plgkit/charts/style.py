@@ -120,15 +120,21 @@ def names_of(frame: pd.DataFrame, label: str | None, value: str) -> str:
     return found or next(words, value)
 
 
-def groups(frame: pd.DataFrame, by: str | None, *, most: int = 6) -> dict[str, pd.DataFrame]:
-    """Split a frame by a column, the largest groups by name and the rest added up as "others"."""
+def groups(
+    frame: pd.DataFrame, by: str | None, *, most: int = 6, sums: bool = False
+) -> dict[str, pd.DataFrame]:
+    """Split a frame by a column: the largest groups by name, the rest pooled as "others".
+
+    Rates are pooled from their parts. Totals are added up where `sums` says that they may be; means,
+    medians and curves cannot be pooled, so that the smallest groups are left out.
+    """
     if by is None:
         return {"": frame}
     names = frame[by].astype(object).where(frame[by].notna(), "(none)").astype(str)
     sizes = _weight(frame).groupby(names).sum().sort_values(ascending=False, kind="stable")
     shown = list(sizes.index) if len(sizes) <= most else list(sizes.index[: most - 1])
     parts = {name: frame[names == name] for name in sorted(shown, key=lambda name: (name == "(none)", name))}
-    rest = _added_up(frame[~names.isin(shown)])
+    rest = _pooled(frame[~names.isin(shown)], sums=sums)
     return parts if rest is None else parts | {OTHERS: rest}
 
 
@@ -229,20 +235,26 @@ def _weight(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(1.0, index=frame.index)
 
 
-def _added_up(rest: pd.DataFrame) -> pd.DataFrame | None:
-    """Pool rates and totals; medians and curves cannot be added up, so they give None."""
+def _pooled(rest: pd.DataFrame, *, sums: bool) -> pd.DataFrame | None:
     keys = [name for name in ("period", "cohort", "age") if name in rest.columns]
     if rest.empty or not keys:
         return None
-    if {"numerator", "denominator"} <= set(rest.columns):
-        sums = {name: "sum" for name in ("numerator", "denominator", "immature") if name in rest.columns}
-        flags = {name: "min" for name in ("mature", "complete") if name in rest.columns}
-        pooled = rest.groupby(keys, as_index=False).agg(sums | flags)
-        people = pooled["denominator"].astype(float)
-        pooled["value"] = pooled["numerator"].astype(float) / people.where(people > 0)
-        pooled["low"], pooled["high"] = wilson(pooled["numerator"], pooled["denominator"])
-        return pooled
-    if "complete" not in rest.columns:
-        return None
-    pooled = rest.groupby(keys, as_index=False).agg({"value": "sum", "complete": "min"})
-    return pooled.assign(low=float("nan"), high=float("nan"))
+    flags = {name: "min" for name in ("mature", "complete") if name in rest.columns}
+    if not {"numerator", "denominator"} <= set(rest.columns):
+        found = rest.groupby(keys, as_index=False).agg({"value": "sum"} | flags) if sums else None
+        return None if found is None else found.assign(low=float("nan"), high=float("nan"))
+    parts = {name: "sum" for name in ("numerator", "denominator", "immature") if name in rest.columns}
+    found = rest.groupby(keys, as_index=False).agg(parts | flags)
+    people = found["denominator"].astype(float)
+    found["value"] = found["numerator"].astype(float) / people.where(people > 0)
+    low, high = wilson(found["numerator"], found["denominator"])
+    own = _counts_people(rest)
+    return found.assign(low=low if own else float("nan"), high=high if own else float("nan"))
+
+
+def _counts_people(rates: pd.DataFrame) -> bool:
+    """Tell whether a rate's interval is that of people counted, and not of money or something else."""
+    if "low" not in rates.columns:
+        return False
+    low, _ = wilson(rates["numerator"], rates["denominator"])
+    return bool(np.allclose(low, rates["low"].astype(float), equal_nan=True))

@@ -14,6 +14,9 @@ from plgkit.charts.units import Scale, kind, number, scale
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Units whose totals over all groups are the sum of those of each.
+_COUNTED = ("people", "accounts", "visitors", "signups", "sessions", "trials", "invites")
+
 
 @style.chart(height=3.5)
 def trend(
@@ -46,7 +49,7 @@ def trend(
         return style.note(ax, _why_nothing(frame))
     currency = frame.attrs.get("currency", "")
     segment = style.segment_of(frame.drop(columns="settled"), by)
-    parts = style.groups(frame, segment)
+    parts = style.groups(frame, segment, sums=unit.split(" ")[0] in _COUNTED)
     axis = scale(unit, _largest(frame, target), currency=currency)
     hues = style.colours(list(parts))
     for name, part in parts.items():
@@ -69,12 +72,11 @@ def trend(
 
 def _settled(frame: pd.DataFrame) -> pd.DataFrame:
     """Mark the periods whose number can still move."""
+    settled = pd.Series(True, index=frame.index)
     if "immature" in frame.columns:
-        settled = frame["immature"].fillna(0).astype(float) <= 0
-    elif "complete" in frame.columns:
-        settled = frame["complete"].fillna(False).astype(bool)
-    else:
-        settled = pd.Series(True, index=frame.index)
+        settled &= frame["immature"].fillna(0).astype(float) <= 0
+    if "complete" in frame.columns:
+        settled &= frame["complete"].fillna(False).astype(bool)
     numbers = {name: frame[name].astype(float) for name in ("value", "low", "high") if name in frame.columns}
     return frame.assign(settled=settled, **numbers)
 
