@@ -63,10 +63,7 @@ def as_rate(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
 def as_total(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """A total's rows; whole counts carry the exact Poisson interval, money none."""
     frame = every_period(frame, data, parameters, ["value"])
-    if pd.api.types.is_integer_dtype(frame["value"]):
-        frame["low"], frame["high"] = intervals.poisson(frame["value"], level=parameters["level"])
-    else:
-        frame["low"] = frame["high"] = np.nan
+    frame = with_count(frame, parameters)
     frame["complete"] = complete(frame["period"], data, parameters["grain"])
     return ordered(frame, parameters, ["value", "low", "high", "complete"])
 
@@ -130,6 +127,16 @@ def only_complete(frame: pd.DataFrame, data: Data, grain: engine.Grain) -> pd.Da
     return frame.assign(
         immature=frame["denominator"].where(~over, 0), numerator=frame["numerator"].where(over, 0),
         denominator=frame["denominator"].where(over, 0))
+
+
+def with_count(frame: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Add the exact Poisson interval of a whole count; money has none."""
+    frame = frame.copy()
+    if pd.api.types.is_integer_dtype(frame["value"]):
+        frame["low"], frame["high"] = intervals.poisson(frame["value"], level=parameters["level"])
+    else:
+        frame["low"] = frame["high"] = np.nan
+    return frame
 
 
 def odds(counts: pd.Series, others: pd.Series, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,113 @@
+"""Active people per period and over trailing windows, from the rollup of people's days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.metrics import shapes
+from plgkit.metrics.people import segmented
+from plgkit.sources import engine
+from plgkit.sources.data import Data
+
+
+def periods(data: Data, grain: engine.Grain, *, event: str | list[str] | None = None) -> Table:
+    """One row per person and active period: `user_id`, `period`, `prev`, the active period before, NULL in the first.
+
+    Activity is any event of the playbook's list, or only `event`.
+    """
+    if event is None and grain in ("day", "week"):
+        rows = data.activity if grain == "day" else data.activity_week
+        return rows.select("user_id", period=rows[grain], prev=rows[f"prev_{grain}"])
+    days = data.activity if event is None else data.event(event)
+    rows = days.mutate(period=data.period(days.day, grain)).group_by("user_id", "period").aggregate(n=_.count())
+    before = rows.period.lag().over(ibis.window(group_by=rows.user_id, order_by=rows.period))
+    return rows.select("user_id", "period", prev=before)
+
+
+def moves(data: Data, grain: engine.Grain, *, event: str | list[str] | None, by: str | None) -> Table:
+    """Per period: how many were active, new, there in the period before too, and back after a pause."""
+    rows = segmented(data, periods(data, grain, event=event), by)
+    stayed = (rows.prev == _before(data, rows.period, grain)).fill_null(False)
+    first = rows.prev.isnull()
+    rows = rows.mutate(is_new=first.ifelse(1, 0), is_kept=stayed.ifelse(1, 0),
+                       is_back=(~first & ~stayed).ifelse(1, 0))
+    return rows.group_by("period", *([by] if by else [])).aggregate(
+        active=_.count().cast("int64"), new=_.is_new.sum().cast("int64"),
+        retained=_.is_kept.sum().cast("int64"), resurrected=_.is_back.sum().cast("int64"))
+
+
+def _before(data: Data, period: ibis.Value, grain: engine.Grain) -> ibis.Value:
+    """The period before."""
+    if grain in ("day", "week"):
+        return engine.shift(period, -1 if grain == "day" else -7)
+    return data.period(engine.shift(period, -1), grain)
+
+
+def cover(data: Data, days: int, by: str | None) -> Table:
+    """Marks of change in the number of people active within the trailing window: `period` (a day), `change`.
+
+    A person's active day covers itself and the days after it, as many as the window has. A cover that
+    overlaps the one before begins where that one ends, so that nobody counts twice.
+    """
+    rows = segmented(data, data.activity.select("user_id", "day", "prev_day"), by)
+    begins = ibis.greatest(rows.day, engine.shift(rows.prev_day, days).fill_null(rows.day))
+    keys = [by] if by else []
+    more = rows.select(*keys, period=begins, change=ibis.literal(1))
+    less = rows.select(*keys, period=engine.shift(rows.day, days), change=ibis.literal(-1))
+    return more.union(less).group_by("period", *keys).aggregate(change=_.change.sum().cast("int64"))
+
+
+def levels(data: Data, days: int, by: str | None) -> Table:
+    """Marks of change in the number of people who were active on exactly so many days of the trailing window.
+
+    `period` (a day), `days`, `change`: a person's count of days goes up on an active day and down when that
+    day leaves the window.
+    """
+    keys = ["user_id", *([by] if by else [])]
+    rows = segmented(data, data.activity.select("user_id", "day"), by)
+    more = rows.select(*keys, period=rows.day, step=ibis.literal(1))
+    less = rows.select(*keys, period=engine.shift(rows.day, days), step=ibis.literal(-1))
+    steps = more.union(less).group_by(*keys, "period").aggregate(step=_.step.sum().cast("int64"))
+    steps = steps.filter(steps.step != 0)
+    running = ibis.cumulative_window(group_by=steps.user_id, order_by=steps.period)
+    steps = steps.mutate(after=steps.step.sum().over(running).cast("int64"))
+    names = ["period", *keys[1:]]
+    came = steps.select(*names, days=steps.after, change=ibis.literal(1))
+    left = steps.select(*names, days=steps.after - steps.step, change=ibis.literal(-1))
+    both = came.union(left).filter(_.days > 0)
+    return both.group_by(*names, "days").aggregate(change=_.change.sum().cast("int64"))
+
+
+def as_levels(frame: pd.DataFrame, data: Data, keys: list[str]) -> pd.DataFrame:
+    """From marks of change to the level of every day up to `as_of`: one column per combination of `keys`."""
+    wide = frame.pivot_table(index="period", columns=keys, values="change", aggfunc="sum", fill_value=0)
+    every = pd.date_range(wide.index.min(), pd.Timestamp(data.as_of), freq="D", unit="us")
+    return wide.reindex(every, fill_value=0).cumsum().astype("int64")
+
+
+def window_ends(first: dt.date, data: Data, grain: engine.Grain) -> list[dt.date]:
+    """The last day of every period that has ended by `as_of`, from the period of `first` on."""
+    start, found = engine.period_of(first, grain, data.playbook.product.week_start), []
+    while engine.next_period(start, grain) <= data.as_of + engine.DAY:
+        start = engine.next_period(start, grain)
+        found.append(start - engine.DAY)
+    return found
+
+
+def as_trailing(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Distinct people over the days that end with the last day of each period."""
+    by, days = parameters["by"], parameters["trailing_days"]
+    if frame.empty:
+        return shapes.with_count(frame.rename(columns={"change": "value"}), parameters).assign(complete=False)
+    wide = as_levels(frame.assign(all=0), data, [by or "all"])
+    ends = pd.DatetimeIndex(window_ends(wide.index[0].date(), data, parameters["grain"]), dtype="datetime64[us]")
+    made = wide.loc[ends].rename_axis("period").reset_index().melt("period", value_name="value", var_name=by or "all")
+    made["complete"] = made["period"] - pd.Timedelta(days=days - 1) >= wide.index[0]
+    return shapes.ordered(shapes.with_count(made, parameters), parameters, ["value", "low", "high", "complete"])
