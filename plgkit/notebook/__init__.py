@@ -1,6 +1,7 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
 from plgkit.notebook.opening import start
+from plgkit.notebook.picking import highest, latest, lowest
 from plgkit.notebook.reading import against, before, change, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
@@ -19,7 +20,7 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "before", "change", "count", "day", "definition", "duration", "finding", "hours",
-    "last", "listed", "money", "month", "note", "number", "points", "share", "show", "start",
+    "against", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
+    "last", "latest", "listed", "lowest", "money", "month", "note", "number", "points", "share", "show", "start",
     "table", "tile", "tiles",
 ]

@@ -51,12 +51,16 @@ def register(shell: InteractiveShell) -> None:
     passed_over: list[BaseException] = []
 
     def on_error(shell: InteractiveShell, kind: type, error: Exception, trace: Any, tb_offset: Any = None) -> None:
-        reason = _reason(shell, error)
-        if reason is None:
+        told = _stand_in(shell)
+        if told is None and not isinstance(error, (MissingTable, MissingSetting)):
             shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
             return
         passed_over.append(error)
-        _step_aside(shell, reason, told=reason is not error)
+        _step_aside(shell, told or error)
+        if told is None:
+            from IPython.display import display
+
+            display(missing(error))
 
     def after_cell(result: ExecutionResult) -> None:
         if result is not None and result.error_in_exec is not None and result.error_in_exec in passed_over:
@@ -67,24 +71,18 @@ def register(shell: InteractiveShell) -> None:
     shell.events.register("post_run_cell", after_cell)
 
 
-def _reason(shell: InteractiveShell, error: Exception) -> MissingTable | MissingSetting | None:
+def _stand_in(shell: InteractiveShell) -> MissingTable | MissingSetting | None:
+    """Give the reason that an earlier cell told, if this cell uses what that cell could not set."""
     used = [shell.user_ns.get(name) for name in _names(shell, ast.Load)]
-    stand_in = next((each for each in used if isinstance(each, Missing)), None)
-    if stand_in is not None:
-        return stand_in.__dict__["_reason"]
-    return error if isinstance(error, (MissingTable, MissingSetting)) else None
+    return next((each.__dict__["_reason"] for each in used if isinstance(each, Missing)), None)
 
 
-def _step_aside(shell: InteractiveShell, reason: MissingTable | MissingSetting, *, told: bool) -> None:
+def _step_aside(shell: InteractiveShell, reason: MissingTable | MissingSetting) -> None:
     for name in _names(shell, ast.Store):
         shell.user_ns[name] = Missing(reason)
     if "matplotlib.pyplot" in sys.modules:
         # A figure begun before the error would be shown empty.
         sys.modules["matplotlib.pyplot"].close("all")
-    if not told:
-        from IPython.display import display
-
-        display(missing(reason))
 
 
 def missing(reason: Exception) -> Shown:
