@@ -91,7 +91,7 @@ class Measure:
         frame = data.run(self.function(data, **resolved))
         frame = self.finish(frame, data, {**resolved, "level": level})
         frame.attrs = {"measure": self.name, "unit": self.unit, "better": self.better, "shape": self.shape,
-                       "definition": self.define(data, **parameters).text}
+                       "currency": data.playbook.product.currency, "definition": self.define(data, **parameters).text}
         return frame
 
     def query(self, data: Data, **parameters: Any) -> ibis.Table:

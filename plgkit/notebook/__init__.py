@@ -1,7 +1,7 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
 from plgkit.notebook.opening import start
-from plgkit.notebook.picking import highest, latest, lowest
+from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.reading import against, before, change, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
@@ -21,6 +21,6 @@ from plgkit.notebook.words import (
 
 __all__ = [
     "against", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
-    "last", "latest", "listed", "lowest", "money", "month", "note", "number", "points", "share", "show", "start",
+    "last", "latest", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
     "table", "tile", "tiles",
 ]
