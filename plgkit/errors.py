@@ -122,3 +122,21 @@ class UnbalancedLedger(PlgkitError, ArithmeticError):
             f"movements lead to {moved:,.2f}, but accounts pay {closing:,.2f} at its end. Nothing is shown, "
             "because one of the two is wrong; look at the changes of this period in the table 'subscriptions'."
         )
+
+
+class AlwaysBack(PlgkitError, ValueError):
+    """A retention in which the start itself would count as coming back."""
+
+    def __init__(self, event: str):
+        super().__init__(
+            f"Everybody who starts with {event!r} has done {event!r} at age 0, so that retention there is always 100 %. "
+            "Ask from first_age=1 on, or name another event to come back by."
+        )
+
+
+class BrokenIdentity(PlgkitError, ArithmeticError):
+    """Numbers that must add up and do not: the rows behind them contradict each other."""
+
+    def __init__(self, identity: str, *, where: str, found: str):
+        super().__init__(f"In {where} the identity {identity} does not hold: {found}. "
+                         "The rows behind it contradict each other; please look for people counted twice.")
