@@ -33,12 +33,13 @@ def spans(data: Data) -> Table:
     return rows.mutate(next_day=rows.day.lead().over(by_time).fill_null(ibis.date(_NEVER)))
 
 
-def ends(data: Data, grain: Grain, *, months: int | None = None) -> Table:
+def ends(data: Data, grain: Grain, *, months: int | None = None, since: Table | None = None) -> Table:
     """The periods since the first payment: `period`, `until` (the day after its last day counted), `before`.
 
-    `before` is so many months before `until`; without `months` it is the period's first day.
+    `before` is so many months before `until`; without `months` it is the period's first day. With
+    `since`, the periods begin with the first `day` of that table.
     """
-    untils = ibis.array([ibis.date(each.isoformat()) for each in _untils(data, grain)])
+    untils = ibis.array([ibis.date(each.isoformat()) for each in _untils(data, grain, since)])
     rows = untils.unnest().name("until").as_table()
     rows = rows.mutate(period=data.period(engine.shift(rows.until, -1), grain))
     if months is None:
@@ -46,9 +47,9 @@ def ends(data: Data, grain: Grain, *, months: int | None = None) -> Table:
     return rows.mutate(before=(rows.until - ibis.interval(months=months)).cast("date"))
 
 
-def _untils(data: Data, grain: Grain) -> list[Any]:
-    # Asked through the table, so that data without subscriptions say so.
-    first = engine.run(data.subscriptions.aggregate(day=_.day.min())).day[0]
+def _untils(data: Data, grain: Grain, since: Table | None = None) -> list[Any]:
+    rows = data.subscriptions if since is None else since
+    first = engine.run(rows.aggregate(day=_.day.min())).day[0]
     last = data.as_of + engine.DAY
     start = data.as_of if pd.isna(first) else first.date()
     start, found = engine.period_of(start, grain, data.playbook.product.week_start), []
