@@ -61,11 +61,13 @@ def _growth(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
                          denominator=frame["denominator"].where(over, 0))
     known = frame["denominator"].where(frame["denominator"] > 0).astype("float64")
     low, high = shapes.odds(frame["numerator"], frame["denominator"], parameters["level"])
-    frame = frame.assign(value=frame["numerator"] / known - 1, low=low - 1, high=high - 1)
+    frame["numerator"] -= frame["denominator"]
+    frame = frame.assign(value=frame["numerator"] / known, low=low - 1, high=high - 1)
     return shapes.ordered(frame, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
-@measure(shape="rate", unit="share", better="higher", reads="users", finish=_growth)
+@measure(shape="rate", unit="share", better="higher", reads="users", finish=_growth,
+         interval=shapes.ODDS)
 def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -> Table:
     """Signups against the period before: 0.1 is a tenth more.
 
@@ -82,8 +84,9 @@ def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -
 
     Returns
     -------
-    One row per period from the second: period, numerator (signups), denominator (signups of the period
-    before), value (their ratio less 1; missing after a period without any), low, high, immature.
+    One row per period from the second: period, numerator (signups more than in the period before),
+    denominator (signups of the period before), value (missing after a period without any), low, high,
+    immature.
 
     The interval takes both counts as Poisson: their ratio is bounded by Wilson's interval of the share
     that the later one has of both.
@@ -93,7 +96,7 @@ def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -
     >>> from plgkit import samples
     >>> signup_growth(samples.tiny())[["period", "numerator", "denominator", "value"]].head(1)
           period  numerator  denominator  value
-    0 2025-01-13          0            4   -1.0
+    0 2025-01-13         -4            4   -1.0
     """
     return signups.function(data, by=by, grain=grain)
 
@@ -258,7 +261,8 @@ def _cost(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
     return shapes.ordered(frame, parameters, ["spend", "signups", "value", "low", "high", "complete"])
 
 
-@measure(shape="table", unit="currency", better="lower", reads="spend users", finish=_cost)
+@measure(shape="table", unit="currency", better="lower", reads="spend users", finish=_cost,
+         interval="exact Poisson interval of the signups")
 def cost_per_signup(data: Data, *, by: Literal["channel"] | None = "channel", grain: Grain = "month") -> Table:
     """Spend divided by signups of the same period.
 

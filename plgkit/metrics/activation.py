@@ -215,6 +215,7 @@ def onboarding_drop_off(data: Data, *, steps: list[str] | None = None, within_da
 
 
 @measure(shape="table", unit="share of signups", better="higher", reads="users events", finish=features.as_adoption,
+         interval="Wilson interval",
          settings={"core": "features.core", "within_days": "activation.within_days"})
 def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_days: int | None = None,
                           by: str | None = None, grain: Grain | None = None) -> Table:

@@ -75,15 +75,15 @@ def _stickiness(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
     wide = actives.as_levels(frame, data, [*keys[1:], "days"])
     first = wide.index[0] + pd.Timedelta(days=days - 1)
     ends = [end for end in actives.window_ends(first.date(), data, parameters["grain"]) if pd.Timestamp(end) >= first]
-    at_ends = wide.loc[pd.DatetimeIndex(ends, dtype="datetime64[us]")].rename_axis("period")
-    cells = at_ends.reset_index().melt("period", var_name=[*keys[1:], "days"] if by else "days", value_name="count")
+    cells = actives.long(wide.loc[pd.DatetimeIndex(ends, dtype="datetime64[us]")], "count")
     cells = cells.assign(numerator=cells["days"].astype("float64") / days, denominator=1)
     made = bootstrap.grouped(cells, keys, level=parameters["level"])
     made = made.astype({"denominator": "int64"}).assign(immature=0)
     return shapes.ordered(made, parameters, columns)
 
 
-@measure(shape="rate", unit="share of days", better="higher", reads="events", finish=_stickiness)
+@measure(shape="rate", unit="share of days", better="higher", reads="events", finish=_stickiness,
+         interval="bootstrap over people")
 def stickiness(data: Data, *, trailing_days: int = 28, by: str | None = None, grain: Grain = "week") -> Table:
     """Mean daily active people divided by the people active at all, over `trailing_days` days.
 
@@ -133,7 +133,8 @@ def _active_days(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any])
     return made[[*([by] if by else []), "days", "people", "at_least", "value", "low", "high"]]
 
 
-@measure(shape="table", unit="share of active people", better="neither", reads="events", finish=_active_days)
+@measure(shape="table", unit="share of active people", better="neither", reads="events", finish=_active_days,
+         interval="Wilson interval")
 def active_days(data: Data, *, trailing_days: int = 28, by: str | None = None) -> Table:
     """How many people were active on exactly, and on at least, so many of the last `trailing_days` days.
 
@@ -166,7 +167,8 @@ def active_days(data: Data, *, trailing_days: int = 28, by: str | None = None) -
 
 
 @measure(shape="table", unit="share of active people", better="higher", reads="events",
-         settings={"core": "features.core"}, finish=lambda *found: features.as_adoption(*found).drop(columns="immature"))
+         settings={"core": "features.core"}, interval="Wilson interval",
+         finish=lambda *found: features.as_adoption(*found).drop(columns="immature"))
 def feature_adoption(data: Data, *, core: list[str] | None = None, trailing_days: int = 28, by: str | None = None,
                      grain: Grain | None = None) -> Table:
     """Share of active people who used each core feature (`core`), and how often they did.
@@ -235,7 +237,7 @@ def _means(cells: pd.DataFrame, keys: list[str], data: Data, parameters: Mapping
 
 
 @measure(shape="rate", unit="features per active person", better="higher", reads="events",
-         settings={"core": "features.core"}, finish=_breadth)
+         settings={"core": "features.core"}, finish=_breadth, interval="bootstrap over people")
 def feature_breadth(data: Data, *, core: list[str] | None = None, by: str | None = None,
                     grain: Grain = "week") -> Table:
     """Mean number of distinct core features used per active person, out of `core`.
@@ -279,7 +281,7 @@ def _frequency(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -
 
 
 @measure(shape="rate", unit="sessions per active person", better="higher", reads="events",
-         settings={"gap_minutes": "sessions.gap_minutes"}, finish=_frequency)
+         settings={"gap_minutes": "sessions.gap_minutes"}, finish=_frequency, interval="bootstrap over people")
 def session_frequency(data: Data, *, gap_minutes: int | None = None, by: str | None = None) -> Table:
     """Sessions per active person and week; a pause of over `gap_minutes` minutes begins a new one.
 

@@ -20,7 +20,8 @@ from plgkit.stats import intervals
 Step = str | list[str]
 COLUMNS = ["people", "immature", "share_of_entry", "share_of_previous", "low", "high", "q25_seconds",
            "median_seconds", "q75_seconds", "median_seconds_from_entry", "lost", "stuck_share"]
-_QUARTERS = {"q25_seconds": 0.25, "median_seconds": 0.5, "q75_seconds": 0.75}
+_QUARTILES = {"q25_seconds": ("step", 1), "median_seconds": ("step", 2), "q75_seconds": ("step", 3),
+              "median_seconds_from_entry": ("entry", 2)}
 
 
 def funnel(data: Data, steps: list[Step], *, within_days: int = 14, by: str | None = None,
@@ -109,49 +110,69 @@ def _checked(steps: list[Step]) -> list[list[str]]:
 
 
 def counted(data: Data, people: Table, steps: list[Step], *, within_days: int, by: str | None) -> Table:
-    """Add the people up, step by step: one row per segment, wide."""
+    """Add the people up: one row per segment and position, with the times on either side of each quartile."""
     people = segmented(data, people, by)
     people = people.mutate(old=closed(data, people.at_1, within_days))
-    facts = {}
+    parts = []
     for number in range(1, len(steps) + 1):
-        at = people[f"at_{number}"]
-        facts[f"people_{number}"] = _sum(people.old & at.notnull())
-        facts[f"immature_{number}"] = _sum(~people.old & at.notnull())
-        if number > 1:
-            lasted = people.old.ifelse(seconds_between(at, people[f"at_{number - 1}"]), ibis.null("float64"))
-            facts |= {f"{name}_{number}": lasted.quantile(share) for name, share in _QUARTERS.items()}
-            whole = people.old.ifelse(seconds_between(at, people.at_1), ibis.null("float64"))
-            facts[f"median_seconds_from_entry_{number}"] = whole.quantile(0.5)
-    return people.group_by(by).aggregate(**facts) if by else people.aggregate(**facts)
+        at, before = people[f"at_{number}"], people[f"at_{max(number - 1, 1)}"]
+        parts.append(people.filter(at.notnull()).select(
+            *([by] if by else []), "old", position=ibis.literal(number), step=seconds_between(at, before),
+            entry=seconds_between(at, people.at_1)))
+    rows = ibis.union(*parts)
+    keys = [*([by] if by else []), "position"]
+    alike = [rows[name] for name in (*keys, "old")]
+    rows = rows.mutate(
+        n=rows.position.count().over(group_by=alike),
+        step_place=ibis.row_number().over(ibis.window(group_by=alike, order_by=rows.step)),
+        entry_place=ibis.row_number().over(ibis.window(group_by=alike, order_by=rows.entry)))
+    times = {}
+    for name, quarters in (("step", (1, 2, 3)), ("entry", (2,))):
+        for quarter in quarters:
+            place = (rows.n - 1) * quarter // 4
+            for side in (0, 1):
+                here = rows.old & (rows[f"{name}_place"] == place + side)
+                times[f"{name}_{quarter}_{side}"] = here.ifelse(rows[name], ibis.null("float64")).max()
+    return rows.group_by(*keys).aggregate(people=_sum(rows.old), immature=_sum(~rows.old), **times)
 
 
 def _sum(flag: ibis.Value) -> ibis.Value:
-    return flag.fill_null(False).ifelse(1, 0).sum().fill_null(0).cast("int64")
+    return flag.ifelse(1, 0).sum().cast("int64")
 
 
 def as_funnel(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """One row per step and segment, with shares, losses and Wilson intervals."""
-    steps, by = parameters["steps"], parameters["by"]
+    steps, keys = parameters["steps"], [parameters["by"]] if parameters["by"] else []
     names = [step if isinstance(step, str) else " or ".join(step) for step in steps]
-    rows = [_step(row, name, number, by) for row in frame.to_dict("records") for number, name in enumerate(names, 1)]
-    made = pd.DataFrame(rows, columns=["step", "position", *([by] if by else []), "entry", "before", "after", *COLUMNS])
-    people, entry, before = (made[name].astype("float64") for name in ("people", "entry", "before"))
-    made["share_of_entry"] = people / entry.where(entry > 0)
-    made["share_of_previous"] = people / before.where(before > 0)
-    made["stuck_share"] = 1 - made["after"].astype("float64") / people.where(people > 0)
-    made["low"], made["high"] = intervals.wilson(people, entry, level=parameters["level"])
-    made = made.drop(columns=["entry", "before", "after"]).astype({"people": "int64", "immature": "int64", "lost": "int64"})
-    return made.sort_values([*([by] if by else []), "position"], ignore_index=True)
+    grid = pd.DataFrame({"step": names, "position": range(1, len(steps) + 1)})
+    if keys:
+        grid = grid.merge(frame[keys].drop_duplicates(), how="cross")
+    made = grid.merge(frame.rename(columns={"step": "step_"}), how="left", on=["position", *keys])
+    made[["people", "immature"]] = made[["people", "immature"]].fillna(0).astype("int64")
+    made = made.sort_values([*keys, "position"], ignore_index=True)
+    before = _shifted(made, keys, 1)
+    made["lost"] = (before - made["people"]).fillna(0).astype("int64")
+    entry = made.groupby(keys)["people"].transform("first") if keys else made["people"].iloc[0]
+    entry = pd.Series(entry, index=made.index).astype("float64")
+    made["share_of_entry"] = made["people"] / entry.where(entry > 0)
+    made["share_of_previous"] = made["people"] / before.fillna(entry).where(lambda n: n > 0)
+    made["stuck_share"] = 1 - _shifted(made, keys, -1) / made["people"].where(made["people"] > 0)
+    made["low"], made["high"] = intervals.wilson(made["people"], entry, level=parameters["level"])
+    for name, (what, quarter) in _QUARTILES.items():
+        made[name] = _quartile(made, what, quarter)
+    return made[["step", "position", *keys, *COLUMNS]]
 
 
-def _step(row: dict[str, Any], name: str, number: int, by: str | None) -> dict[str, Any]:
-    people = row[f"people_{number}"]
-    before = row.get(f"people_{number - 1}", people)
-    times = {each: row.get(f"{each}_{number}") for each in (*_QUARTERS, "median_seconds_from_entry")}
-    return {"step": name, "position": number, **({by: row[by]} if by else {}), "entry": row["people_1"],
-            "before": before, "after": row.get(f"people_{number + 1}"), "people": people,
-            "immature": row[f"immature_{number}"], "lost": before - people,
-            **{each: float("nan") if value is None else value for each, value in times.items()}}
+def _shifted(made: pd.DataFrame, keys: list[str], by: int) -> pd.Series:
+    people = made["people"].astype("float64")
+    return people.groupby([made[name] for name in keys]).shift(by) if keys else people.shift(by)
+
+
+def _quartile(made: pd.DataFrame, what: str, quarter: int) -> pd.Series:
+    """Between the two people around the quartile, as far as it lies from the first of them."""
+    low, high = made[f"{what}_{quarter}_0"], made[f"{what}_{quarter}_1"]
+    between = (made["people"] - 1).clip(lower=0) * quarter % 4 / 4
+    return (low + (high.fillna(low) - low) * between).where(made["position"] > 1).astype("float64")
 
 
 @measure(shape="funnel", unit="people", better="higher", reads="events", finish=as_funnel)

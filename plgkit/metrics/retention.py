@@ -102,7 +102,8 @@ def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
     return made[[*keys, "value", "low", "high", "at_risk", "cohorts"]]
 
 
-@measure(shape="curve", unit="share of people", better="higher", reads="users events", finish=_curve)
+@measure(shape="curve", unit="share of people", better="higher", reads="users events", finish=_curve,
+         interval="Wilson interval where pooled, Student's interval over cohorts for their mean")
 def curve(data: Data, *, start: Names | None = None, back: Names | None = None, rule: Rule = "on",
           unit: Unit = "week", clock: Clock = "calendar", min_events: int = 1, first_age: int = 0,
           horizon: int | None = None, average: Average = "pooled", by: str | None = None) -> Table:
@@ -318,7 +319,8 @@ def _quick(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
     return shapes.ordered(made, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
-@measure(shape="rate", unit="ratio", better="higher", reads="events", finish=_quick)
+@measure(shape="rate", unit="ratio", better="higher", reads="events", finish=_quick,
+         interval=shapes.ODDS)
 def quick_ratio(data: Data, *, event: Names | None = None, by: str | None = None, grain: Grain = "week") -> Table:
     """New and resurrected people divided by those who churned: above 1 the number of active people grows.
 

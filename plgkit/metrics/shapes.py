@@ -149,6 +149,7 @@ def odds(counts: pd.Series, others: pd.Series, level: float) -> tuple[np.ndarray
         return np.asarray(low) / (1 - np.asarray(low)), np.asarray(high) / (1 - np.asarray(high))
 
 
+ODDS = "Poisson counts: Wilson interval of the share of one in both, as odds"
 FINISH = {
     "rate": as_rate, "total": as_total, "cohort": as_cohort,
     "funnel": as_is, "distribution": as_is, "curve": as_is, "table": as_is,
