@@ -156,7 +156,7 @@ def _last_over(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def _sizes(rows: pd.DataFrame) -> pd.Series:
-    for name in ("denominator", "n", "people"):
+    for name in ("n", "denominator", "people"):
         if name in rows.columns:
             return rows[name].astype(float)
     return pd.Series(np.nan, index=rows.index)

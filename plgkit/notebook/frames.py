@@ -13,7 +13,7 @@ from plgkit.notebook.text import escape, tame
 _MOST_ROWS = 60
 _LONGEST_CELL = 80
 _HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
-_PEOPLE = ("denominator", "people", "n", "at_risk")
+_PEOPLE = ("n", "denominator", "people", "at_risk")
 _SHARES = ("value", "low", "high", "q25", "q75", "median_among")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from plgkit.notebook import words
 from plgkit.notebook.reading import judged
 
-SIZES = ("denominator", "n", "people")
+SIZES = ("n", "denominator", "people")
 
 
 def highest(frame: pd.DataFrame, column: str = "value", *, few: int = 5) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from plgkit.errors import BadParameter, MissingSetting, MissingTable
 from plgkit.notebook import reading, words
+from plgkit.notebook.picking import SIZES
 from plgkit.notebook.shown import Shown
 from plgkit.notebook.text import escape, tame
 
@@ -34,7 +36,7 @@ def tile(
     """Ask one measure and keep what a tile shows of it.
 
     The value is that of the last period that is final, and the change is against the period
-    before it. A table or a setting that is missing greys this tile and no other.
+    before it. Of a median that half of all never reach, it is that of those who got there. A table or a setting that is missing greys this tile and no other.
 
     Parameters
     ----------
@@ -102,8 +104,10 @@ def _facts(
 ) -> dict[str, Any]:
     if frame.empty or "value" not in frame:
         return {"value": None, "shown": words.UNKNOWN, "status": None, "target": target}
+    among = "median_among" in frame and frame["value"].isna().all()
+    frame = _among(frame) if among else frame
     now, then = reading.last(frame), reading.before(frame)
-    people = next((now[name] for name in ("denominator", "n", "people") if name in now.index), None)
+    people = next((now[name] for name in SIZES if name in now.index), None)
     if not words.unknown(people) and people < few:
         return {"value": None, "shown": "too few", "n": int(people), "status": None, "target": target}
     status = reading.standing(now, target, better=better)
@@ -112,7 +116,7 @@ def _facts(
         "n": None if words.unknown(people) else int(people), "target": _plain(target), "status": status,
         "period": None if words.unknown(now.get("period")) else str(now["period"])[:10],
         "shown": words.show(now["value"], unit, currency=currency),
-        "interval": _interval(now, people, unit, currency), "pill": _pill(now, target, status, unit, currency),
+        "interval": _interval(now, people, unit, currency) + (" who got there" if among else ""), "pill": _pill(now, target, status, unit, currency),
         "spark": [_plain(value) for value in reading.judged(frame)["value"].tail(_SPARK_PERIODS)],
         "grain": reading.grain(frame),
     }
@@ -120,6 +124,11 @@ def _facts(
         facts["change"] = reading.change(frame, unit, currency=currency)
         facts["before"] = _plain(then["value"])
     return facts
+
+
+def _among(frame: pd.DataFrame) -> pd.DataFrame:
+    """Where half never get there, the median of those who did stands in for that of all."""
+    return frame.assign(value=frame["median_among"], low=math.nan, high=math.nan, n=frame["events"])
 
 
 def _interval(row: pd.Series, people: Any, unit: str, currency: str) -> str:

@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from plgkit.notebook.text import tame
+
 UNKNOWN = "not known"
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _WITHOUT_CENTS = {"JPY", "KRW", "VND", "CLP", "ISK"}
 _MINUS = "−"
+_LONGEST_NAME = 48
 
 
 def unknown(value: object) -> bool:
@@ -144,24 +147,26 @@ def month(when: object) -> str:
 
 
 def listed(names: Iterable[object]) -> str:
-    """Write names as a list within a sentence.
+    """Write names as a list within a sentence; a long one is cut.
 
     Examples
     --------
     >>> listed(["a", "b", "c"])
     'a, b and c'
     """
-    *others, last = [str(each) for each in names] or ["none"]
+    *others, last = [tame(each, at_most=_LONGEST_NAME) for each in names] or ["none"]
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
-    """Write a value in the unit of its measure.
+    """Write a value in the unit of its measure; money as measures give it, in whole units.
 
     Examples
     --------
     >>> show(0.362, "share of signups"), show(31, "hours"), show(41286, "people"), show(2.84, "features")
     ('36.2%', '31 h', '41,286', '2.84')
+    >>> show(1840, "currency", currency="EUR")
+    '€1,840'
     """
     if unknown(value):
         return UNKNOWN
@@ -169,7 +174,7 @@ def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
     if kind == "share":
         return share(value, 1)
     if kind in ("currency", "money", currency.lower()):
-        return money(value, currency)
+        return money(value if currency in _WITHOUT_CENTS else 100 * value, currency)
     if kind in _SECONDS:
         return duration(value * _SECONDS[kind])
     if kind in ("days", "months"):
