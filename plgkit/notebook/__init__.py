@@ -2,7 +2,7 @@
 
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
-from plgkit.notebook.reading import against, before, change, last
+from plgkit.notebook.reading import against, before, change, highest, last, lowest
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.words import (
@@ -14,6 +14,7 @@ from plgkit.notebook.words import (
     money,
     month,
     number,
+    period,
     points,
     share,
     show,
@@ -21,6 +22,6 @@ from plgkit.notebook.words import (
 
 __all__ = [
     "against", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
-    "last", "latest", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
+    "last", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
     "table", "tile", "tiles",
 ]

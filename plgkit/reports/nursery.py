@@ -7,22 +7,26 @@ input closes, because the run is over or was killed, it kills what is left and g
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
+import pkgutil
 import select
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 _IMPORTS = (
-    "pandas", "pyarrow", "pyarrow.parquet", "scipy.stats", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
-    "seaborn", "PIL.Image", "PIL.PngImagePlugin", "duckdb", "ibis", "ibis.backends.duckdb", "papermill", "plgkit.reports.engine",
-    "plgkit.sources", "plgkit.sources.connect", "plgkit.sources.data", "plgkit.metrics", "plgkit.metrics.registry",
-    "plgkit.charts", "plgkit.notebook", "plgkit.samples", "plgkit.scorecard",
+    "pandas", "pandas.io.formats.string", "pyarrow", "pyarrow.parquet", "pyarrow.pandas_compat", "scipy.stats",
+    "matplotlib.pyplot", "matplotlib.patheffects", "matplotlib_inline.backend_inline", "seaborn", "PIL.PngImagePlugin",
+    "duckdb", "ibis", "ibis.backends.duckdb.converter", "ibis.expr.types.groupby", "ibis.formats.pandas", "filelock",
+    "IPython.core.completer", "IPython.core.magics", "IPython.core.oinspect", "papermill", "plgkit.reports.engine",
 )
+_OWN = ("playbook", "stats", "sources", "samples", "metrics", "charts", "notebook", "scorecard", "glossary")
 _PAUSE = 0.02
 
 
@@ -32,14 +36,20 @@ def main() -> None:
     from plgkit.reports.quick import quicken
 
     quicken()
-    for name in _IMPORTS:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if not str(error.name).startswith("plgkit"):
-                raise
+    for name in (*_IMPORTS, *_own()):
+        importlib.import_module(name)
     _draw_once()
     _serve()
+
+
+def _own() -> Iterator[str]:
+    """Name every module of plgkit that a notebook may use."""
+    for name in _OWN:
+        found = importlib.util.find_spec(f"plgkit.{name}")
+        if found is not None:
+            yield f"plgkit.{name}"
+            folders = found.submodule_search_locations or ()
+            yield from (f"plgkit.{name}.{each.name}" for each in pkgutil.iter_modules(folders))
 
 
 def _serve() -> None:
