@@ -79,7 +79,11 @@ def company(*, people: int = 20_000, seed: int = 7) -> Company:
 
 
 def write_company(
-    directory: str | Path, *, people: int = 20_000, seed: int = 7, progress: Progress | None = None,
+    directory: str | Path,
+    *,
+    people: int = 20_000,
+    seed: int = 7,
+    progress: Progress | None = None,
 ) -> Path:
     """Write what `company` makes, block by block, so that no more than one block is in memory.
 
@@ -130,7 +134,10 @@ class _Used:
 
 
 def _tables(
-    people: int, seed: int, truth: dict[str, object], progress: Progress | None,
+    people: int,
+    seed: int,
+    truth: dict[str, object],
+    progress: Progress | None,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Give the pieces of every table in their order, and fill in the truth at the end."""
     used, tally, rows, soiled = _Used(), counting.Tally(), Counter(), Counter()
@@ -148,6 +155,8 @@ def _tables(
             progress(used.people, people)
     those = strangers(stream(seed, _LAST, "strangers"), people, used.accounts)
     yield "users", frames.strange_users(those, used.people, DIRECT)
+    yield "accounts", frames.own_account()
+    yield "surveys", frames.strange_surveys(those.unknown)
     yield "spend", frames.spend(*traffic.spend(stream(seed, _LAST, "spend"), people))
     account = np.where(np.arange(those.bots + those.staff + those.unknown) < those.bots, 0, -1)
     things = dirt.in_order(those.done)
@@ -168,10 +177,15 @@ def _of_block(block: Block, used: _Used) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _events(
-    received: dirt.Rows, seed: int, number: int, used: _Used, soiled: Counter, nameless: list[pa.Table],
+    received: dirt.Rows,
+    seed: int,
+    number: int,
+    used: _Used,
+    soiled: Counter,
+    nameless: list[pa.Table],
 ) -> pa.Table:
     """Soil the rows of a block; those without a person wait for the end of the table."""
-    rows, counted = dirt.soil(stream(seed, number, "dirt").spawn(1)[0], received)
+    rows, counted = dirt.soil(stream(seed, number, "soil"), received)
     soiled.update(counted)
     table = frames.events(rows, used.people, used.accounts, used.rows, used.sessions)
     used.rows += len(received)
@@ -183,9 +197,21 @@ def _events(
 
 
 def _truth(
-    people: int, seed: int, tally: counting.Tally, rows: Counter, soiled: Counter, those: Strangers, last_month: int,
+    people: int,
+    seed: int,
+    tally: counting.Tally,
+    rows: Counter,
+    soiled: Counter,
+    those: Strangers,
+    last_month: int,
 ) -> dict[str, object]:
-    soiled.update(bots=those.bots, staff=those.staff, unknown_people=those.unknown, strange_events=len(those.done))
+    soiled.update(
+        bots=those.bots,
+        staff=those.staff,
+        unknown_people=those.unknown,
+        strange_events=len(those.done),
+        impossible_scores=those.unknown,
+    )
     return {
         "people": people,
         "seed": seed,

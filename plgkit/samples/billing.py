@@ -33,7 +33,9 @@ def bill(rng: np.random.Generator, accounts: Accounts) -> tuple[Changes, np.ndar
     n = len(payers)
     sales = accounts.sales[payers]
     plan = np.where(sales, 1, rng.random(n) < 0.14).astype(np.int64)
-    seats = np.where(sales, np.exp(3.75 + 0.45 * rng.standard_normal(n)), np.exp(1.62 + 0.55 * rng.standard_normal(n)))
+    seats = np.where(
+        sales, np.exp(3.92 + 0.45 * rng.standard_normal(n)), np.exp(1.74 + 0.55 * rng.standard_normal(n))
+    )
     seats = np.maximum(np.round(seats), 1)
     now, active, stopped = accounts.pays[payers].copy(), np.ones(n, bool), np.full(n, NEVER)
     rows = [(payers, now.copy(), plan, seats, sales)]
@@ -46,18 +48,26 @@ def bill(rng: np.random.Generator, accounts: Accounts) -> tuple[Changes, np.ndar
     account, at, plans, paid, motion = (np.concatenate(column) for column in zip(*rows, strict=True))
     order = np.lexsort((at, account))
     mrr = np.round(_PRICES[plans] * paid * np.where(paid >= 30, 0.9, 1.0), 2)
-    changes = Changes(account[order], at[order], mrr[order], plans[order], paid[order].astype(np.int64), motion[order])
+    changes = Changes(
+        account[order], at[order], mrr[order], plans[order], paid[order].astype(np.int64), motion[order]
+    )
     ended = np.full(len(accounts), NEVER)
     ended[payers] = stopped
     return changes, ended
 
 
 def _month(
-    rng: np.random.Generator, plan: np.ndarray, seats: np.ndarray, active: np.ndarray, sales: np.ndarray,
+    rng: np.random.Generator,
+    plan: np.ndarray,
+    seats: np.ndarray,
+    active: np.ndarray,
+    sales: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw what a month brings: an end, fewer seats, more seats, a higher plan, or a return."""
     truth, luck = STORY.money, rng.random(len(plan))
-    edges = np.cumsum([truth.monthly_churn, truth.monthly_contraction, truth.monthly_expansion, truth.monthly_upgrade])
+    edges = np.cumsum(
+        [truth.monthly_churn, truth.monthly_contraction, truth.monthly_expansion, truth.monthly_upgrade]
+    )
     what = np.searchsorted(edges, luck, side="right")
     ends = active & (what == 0)
     returns = ~active & (rng.random(len(plan)) < truth.comes_back / 5)

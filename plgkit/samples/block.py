@@ -15,7 +15,19 @@ from .people import People
 SIZE = 2_048
 """People in a block; the last one may be smaller."""
 
-_SUBJECTS = ("growth", "money", "billing", "habits", "voices", "traffic", "dirt", "strangers", "spend")
+_SUBJECTS = (
+    "growth",
+    "money",
+    "billing",
+    "habits",
+    "voices",
+    "traffic",
+    "dirt",
+    "strangers",
+    "spend",
+    "signs",
+    "soil",
+)
 
 
 def stream(seed: int, block: int, subject: str) -> np.random.Generator:
@@ -55,19 +67,35 @@ def draw(number: int, size: int, seed: int) -> Block:
 
     chance = stream(seed, number, "habits")
     sessions = habits.sessions(chance, people)
-    parts = [habits.first_steps(chance, people), habits.things(chance, people, *sessions), habits.digests(people)]
-    parts += [money.events_of(stream(seed, number, "money"), accounts), _sent(invites)]
+    parts = [
+        habits.first_steps(chance, people),
+        habits.things(chance, people, *sessions),
+        habits.digests(people),
+    ]
+    parts += [money.events_of(stream(seed, number, "signs"), accounts), _sent(invites)]
     voice = stream(seed, number, "voices")
     asked, answers = voices.ask(voice, people, *sessions)
     things = habits.join([*parts, asked])
     things = dirt.in_order(things.take(np.flatnonzero(things.at < END)))
     return Block(
-        number, people, invites, accounts, changes, things, sessions, answers,
-        voices.expose(voice, people, *sessions), traffic.visit(stream(seed, number, "traffic"), people))
+        number,
+        people,
+        invites,
+        accounts,
+        changes,
+        things,
+        sessions,
+        answers,
+        voices.expose(voice, people, *sessions),
+        traffic.visit(stream(seed, number, "traffic"), people),
+    )
 
 
 def _sent(invites: growth.Invites) -> Done:
     by_kind = [np.flatnonzero(invites.kind == kind) for kind in (0, 1)]
-    return habits.join([
-        habits.done(invites.inviter[by_kind[0]], invites.sent[by_kind[0]], "teammate_invited"),
-        habits.done(invites.inviter[by_kind[1]], invites.sent[by_kind[1]], "link_shared")])
+    return habits.join(
+        [
+            habits.done(invites.inviter[by_kind[0]], invites.sent[by_kind[0]], "teammate_invited"),
+            habits.done(invites.inviter[by_kind[1]], invites.sent[by_kind[1]], "link_shared"),
+        ]
+    )

@@ -26,8 +26,11 @@ MIDNIGHTS = np.array([_midnight(number) for number in range(DAYS + 1)], dtype=np
 START, END = int(MIDNIGHTS[0]), int(MIDNIGHTS[-1])
 WEEKDAY = (np.arange(DAYS) + FIRST_DAY.weekday()) % 7
 
-_WORKING = np.array([1.20, 1.28, 1.26, 1.20, 1.10, 0.50, 0.46])
-_HOURS = np.array([6, 4, 3, 2, 2, 4, 9, 22, 55, 80, 84, 76, 60, 68, 78, 76, 66, 48, 32, 28, 28, 24, 17, 10])
+_WORKING = np.array([1.24, 1.34, 1.32, 1.26, 1.14, 0.36, 0.34])
+# The nights are not empty: the afternoon of India and the morning of Europe fall into them.
+_HOURS = np.array(
+    [16, 14, 13, 14, 16, 18, 22, 30, 58, 80, 84, 76, 60, 68, 78, 76, 66, 48, 32, 28, 28, 24, 20, 18]
+)
 
 
 def number_of(day: date) -> int:
@@ -37,7 +40,11 @@ def number_of(day: date) -> int:
 
 def _holidays() -> np.ndarray:
     factor = np.ones(DAYS)
-    for first, last in (((2025, 7, 4), (2025, 7, 5)), ((2025, 11, 27), (2025, 11, 30)), ((2025, 12, 24), (2026, 1, 1))):
+    for first, last in (
+        ((2025, 7, 4), (2025, 7, 5)),
+        ((2025, 11, 27), (2025, 11, 30)),
+        ((2025, 12, 24), (2026, 1, 1)),
+    ):
         factor[number_of(date(*first)) : number_of(date(*last)) + 1] = 0.6
     return factor
 

@@ -43,9 +43,15 @@ def count(block: Block, tally: Tally, rows: Counter) -> None:
     _money(block, tally)
     _experiments(block, tally)
     rows.update(
-        events=len(block.done), users=len(block.people), accounts=len(block.accounts), invites=len(block.invites),
-        visits=len(block.visits.at), subscriptions=len(block.changes.at), surveys=len(block.answers.at),
-        exposures=len(block.exposures.at))
+        events=len(block.done),
+        users=len(block.people),
+        accounts=len(block.accounts),
+        invites=len(block.invites),
+        visits=len(block.visits.at),
+        subscriptions=len(block.changes.at),
+        surveys=len(block.answers.at),
+        exposures=len(block.exposures.at),
+    )
 
 
 def _activation(block: Block, tally: Tally) -> None:
@@ -53,12 +59,18 @@ def _activation(block: Block, tally: Tally) -> None:
     old = people.signed_up + 7 * DAY <= END
     within = people.activated <= people.signed_up + 7 * DAY
     tally.add("activation.within_7_days", within, old)
-    tally.add("activation.within_1_day", people.activated <= people.signed_up + DAY, people.signed_up + DAY <= END)
+    tally.add(
+        "activation.within_1_day", people.activated <= people.signed_up + DAY, people.signed_up + DAY <= END
+    )
     for number, name in enumerate(CHANNELS):
         tally.add(f"activation.within_7_days.{name}", within, old & (people.channel == number))
     old = people.signed_up + _WINDOW <= END
     starts = people.profile_at < END
-    ends = (people.board_at < NEVER) & (people.card_at < NEVER) & (people.invites_at <= people.signed_up + _WINDOW)
+    ends = (
+        (people.board_at < NEVER)
+        & (people.card_at < NEVER)
+        & (people.invites_at <= people.signed_up + _WINDOW)
+    )
     tally.add(f"onboarding.{ONBOARDING[-1]}_of_{ONBOARDING[0]}", ends, starts & old)
 
 
@@ -104,8 +116,11 @@ def _growth(block: Block, tally: Tally) -> None:
     tally.add("growth.viral_share_of_signups", people.inviter >= 0, everyone)
     old = invites.sent + _WINDOW <= END
     for kind, name in enumerate(("invite", "link")):
-        tally.add(f"growth.{name}_accepted_within_14_days", invites.accepted <= invites.sent + _WINDOW,
-                  old & (invites.kind == kind))
+        tally.add(
+            f"growth.{name}_accepted_within_14_days",
+            invites.accepted <= invites.sent + _WINDOW,
+            old & (invites.kind == kind),
+        )
 
 
 def _money(block: Block, tally: Tally) -> None:
@@ -113,7 +128,11 @@ def _money(block: Block, tally: Tally) -> None:
     old = of.created + 90 * DAY <= END
     tally.add("conversion.free_to_paid_within_90_days", of.pays <= of.created + 90 * DAY, old)
     tries = (of.trial < NEVER) & (of.trial + 30 * DAY <= END)
-    tally.add("conversion.trial_to_paid_within_30_days", (of.pays <= of.trial + 30 * DAY) & (of.pays >= of.trial), tries)
+    tally.add(
+        "conversion.trial_to_paid_within_30_days",
+        (of.pays <= of.trial + 30 * DAY) & (of.pays >= of.trial),
+        tries,
+    )
     tally.add("conversion.accounts_with_trial", of.trial <= of.created + 90 * DAY, old)
 
 

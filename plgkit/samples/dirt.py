@@ -57,8 +57,16 @@ def receive(rng: np.random.Generator, things: Done, account: np.ndarray) -> Rows
     last = np.flatnonzero(np.append(starts[1:], True)) if len(acts) else acts
     arrival = at[last] + rng.integers(1, 9, len(last))
     received[acts] = arrival[session[acts]]
-    return Rows(things.person, things.at, things.code, things.properties, np.arange(n), session, received,
-                account[things.person])
+    return Rows(
+        things.person,
+        things.at,
+        things.code,
+        things.properties,
+        np.arange(n),
+        session,
+        received,
+        account[things.person],
+    )
 
 
 def soil(rng: np.random.Generator, rows: Rows) -> tuple[Rows, Counter]:
@@ -70,7 +78,9 @@ def soil(rng: np.random.Generator, rows: Rows) -> tuple[Rows, Counter]:
 
     n = len(rows)
     late = rng.random(n) < truth.late
-    rows.received = np.where(late, rows.at + DAY + (rng.exponential(1.5 * DAY, n)).astype(np.int64), rows.received)
+    rows.received = np.where(
+        late, rows.at + DAY + (rng.exponential(1.5 * DAY, n)).astype(np.int64), rows.received
+    )
     fast = (rng.random(n) < truth.fast_clock) & ~late
     rows.at = np.where(fast, rows.received + rng.integers(5, 6 * MINUTE, n), rows.at)
     wild = rng.random(n) < truth.wild_times_per_million / 1e6
@@ -79,8 +89,13 @@ def soil(rng: np.random.Generator, rows: Rows) -> tuple[Rows, Counter]:
     broken = rng.random(n) < truth.broken_properties
     rows.properties = np.where(broken, BROKEN, rows.properties).astype(np.int16)
     rows.person = np.where(rng.random(n) < truth.no_person, NOBODY, rows.person)
-    counted.update(late=int(late.sum()), fast_clock=int(fast.sum()), wild_times=int(wild.sum()),
-                   broken_properties=int(broken.sum()), no_person=int((rows.person == NOBODY).sum()))
+    counted.update(
+        late=int(late.sum()),
+        fast_clock=int(fast.sum()),
+        wild_times=int(wild.sum()),
+        broken_properties=int(broken.sum()),
+        no_person=int((rows.person == NOBODY).sum()),
+    )
     return _double(rng, rows, counted)
 
 
@@ -91,7 +106,9 @@ def _double(rng: np.random.Generator, rows: Rows, counted: Counter) -> tuple[Row
     slow = rng.random(len(twice)) < 0.5
     again.received = again.received + np.where(slow, rng.integers(MINUTE, 20 * HOUR, len(twice)), 0)
     counted["duplicates"] = len(twice)
-    both = Rows(*(np.concatenate([getattr(rows, each.name), getattr(again, each.name)]) for each in fields(Rows)))
+    both = Rows(
+        *(np.concatenate([getattr(rows, each.name), getattr(again, each.name)]) for each in fields(Rows))
+    )
     return by_person(both), counted
 
 

@@ -46,8 +46,13 @@ def grow(rng: np.random.Generator, size: int) -> tuple[People, Invites]:
         account = np.where(kind == 1, new_accounts, generation.account[inviter - first + len(generation)])
         accounts += int(kind.sum())
         generation = newcomers(
-            rng, sent.accepted[came], np.where(kind == 1, REFERRAL, INVITE).astype(np.int8), inviter,
-            account, generation.root[inviter - first + len(generation)])
+            rng,
+            sent.accepted[came],
+            np.where(kind == 1, REFERRAL, INVITE).astype(np.int8),
+            inviter,
+            account,
+            generation.root[inviter - first + len(generation)],
+        )
         people.append(generation)
         invites.append(sent)
     return _cut(join(people), _join(invites), size)
@@ -70,7 +75,9 @@ def _invitations(rng: np.random.Generator, people: People, first: int) -> Invite
     parts = [(who, people.invites_at[who] + 17 * nth, 0)]
 
     who = np.repeat(np.arange(n), np.where(people.stays, rng.poisson(truth.later_invites, n), 0))
-    parts.append((who, people.settles[who] + WEEK + (rng.exponential(60 * DAY, len(who))).astype(np.int64), 0))
+    parts.append(
+        (who, people.settles[who] + WEEK + (rng.exponential(60 * DAY, len(who))).astype(np.int64), 0)
+    )
 
     knows = people.activated < NEVER
     shares = rng.random(n) < np.where(knows, truth.shares_link_if_activated, truth.shares_link_if_not)
@@ -81,7 +88,9 @@ def _invitations(rng: np.random.Generator, people: People, first: int) -> Invite
     inviter = np.concatenate([part[0] for part in parts])
     sent = np.concatenate([part[1] for part in parts])
     kind = np.concatenate([np.full(len(part[0]), part[2], dtype=np.int8) for part in parts])
-    still_there = (sent < END) & ((kind == 1) | (sent < np.maximum(people.leaves, people.settles + 1)[inviter]))
+    still_there = (sent < END) & (
+        (kind == 1) | (sent < np.maximum(people.leaves, people.settles + 1)[inviter])
+    )
     inviter, sent, kind = inviter[still_there], sent[still_there], kind[still_there]
     return Invites(inviter + first, sent, kind, np.full(len(sent), -1), _acceptance(rng, sent, kind))
 
@@ -115,4 +124,6 @@ def _cut(people: People, invites: Invites, size: int) -> tuple[People, Invites]:
 
 
 def _join(parts: list[Invites]) -> Invites:
-    return Invites(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Invites)))
+    return Invites(
+        *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Invites))
+    )

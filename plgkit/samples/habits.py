@@ -42,15 +42,23 @@ def done(person: np.ndarray, at: np.ndarray, event: str, properties: np.ndarray 
 
 def join(parts: list[Done]) -> Done:
     """Put things done one after the other."""
-    return Done(*(np.concatenate([getattr(each, name) for each in parts]) for name in ("person", "at", "code", "properties")))
+    return Done(
+        *(
+            np.concatenate([getattr(each, name) for each in parts])
+            for name in ("person", "at", "code", "properties")
+        )
+    )
 
 
 def first_steps(rng: np.random.Generator, people: People) -> Done:
     """Sign-up, the onboarding steps, the first finished card, and a look around."""
     parts = []
     times = {
-        "signed_up": people.signed_up, "profile_completed": people.profile_at, "board_created": people.board_at,
-        "card_added": people.card_at, "card_finished": people.activated,
+        "signed_up": people.signed_up,
+        "profile_completed": people.profile_at,
+        "board_created": people.board_at,
+        "card_added": people.card_at,
+        "card_finished": people.activated,
     }
     for event, at in times.items():
         who = np.flatnonzero(at < NEVER)
@@ -62,7 +70,9 @@ def first_steps(rng: np.random.Generator, people: People) -> Done:
 def _look_around(rng: np.random.Generator, people: People) -> Done:
     """What the curious do more of in their first session; it has no say in who stays."""
     watches = np.flatnonzero(rng.random(len(people)) < 0.32 + 0.15 * people.curiosity)
-    parts = [done(watches, people.signed_up[watches] + clock.delays(rng, len(watches), 150, 0.6), "tour_watched")]
+    parts = [
+        done(watches, people.signed_up[watches] + clock.delays(rng, len(watches), 150, 0.6), "tour_watched")
+    ]
     for event, mean in (("template_browsed", -0.5), ("theme_changed", -1.3), ("board_viewed", 0.4)):
         times = rng.poisson(np.exp(mean + 0.6 * people.curiosity))
         who = np.repeat(np.arange(len(people)), times)
@@ -102,9 +112,11 @@ def _active_days(rng: np.random.Generator, people: People) -> tuple[np.ndarray, 
     signed_up, settles = on(people.signed_up), on(people.settles)
     new = (day > signed_up) & (day < on(people.signed_up + WEEK))
     settled = (day >= settles) & (day < on(people.leaves))
+    learns = settled & (day < on(people.signed_up + 2 * WEEK))
     back = (day >= on(again)) & (day < on(gone))
     chance = np.where(new, novelty[:, None], 0).astype(np.float32)
     chance = np.where((settled | back) & here, habit[:, None].astype(np.float32), chance)
+    chance = np.where(learns, np.float32(truth.second_week_daily), chance)
     chance *= clock.RHYTHM.astype(np.float32)[None, :]
     return np.nonzero(rng.random((n, DAYS), dtype=np.float32) < chance)
 
@@ -125,7 +137,9 @@ def things(rng: np.random.Generator, people: People, who: np.ndarray, start: np.
 
 def _codes(rng: np.random.Generator, people: People, person: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Draw what is done, and put viewing and moving cards where a person does not do that (yet)."""
-    code = _CODES[np.minimum(np.searchsorted(_CUMULATED, rng.random(len(person)) * _CUMULATED[-1]), len(_CODES) - 1)]
+    code = _CODES[
+        np.minimum(np.searchsorted(_CUMULATED, rng.random(len(person)) * _CUMULATED[-1]), len(_CODES) - 1)
+    ]
     knows = np.zeros((len(people), len(CODE)), dtype=bool)
     knows[:, _CODES] = True
     for event, share in zip(CORE, STORY.retention.features, strict=True):
@@ -151,5 +165,9 @@ def digests(people: People) -> Done:
 
 
 def _firsts() -> list:
-    return [clock.FIRST_DAY.replace(year=year, month=month) for year in (2025, 2026) for month in range(1, 13)
-            if (year, month) > (2025, 1) and (year, month) <= (2026, 6)]
+    return [
+        clock.FIRST_DAY.replace(year=year, month=month)
+        for year in (2025, 2026)
+        for month in range(1, 13)
+        if (year, month) > (2025, 1) and (year, month) <= (2026, 6)
+    ]

@@ -42,7 +42,7 @@ def open_accounts(rng: np.random.Generator, people: People) -> Accounts:
     founder = np.unique(people.account, return_index=True)[1]
     n = len(founder)
     industry = rng.choice(len(INDUSTRIES), n, p=INDUSTRY_SHARES).astype(np.int8)
-    employees = np.maximum(np.exp(3.3 + 1.4 * rng.standard_normal(n)), 1).astype(np.int64)
+    employees = np.maximum(np.exp(3.1 + 1.35 * rng.standard_normal(n)), 1).astype(np.int64)
     fits = np.isin(industry, [INDUSTRIES.index(each) for each in FIT_INDUSTRIES])
     fits &= (employees >= FIT_EMPLOYEES[0]) & (employees <= FIT_EMPLOYEES[1])
     signs = _signs(rng, people, founder)
@@ -50,8 +50,16 @@ def open_accounts(rng: np.random.Generator, people: People) -> Accounts:
     pays, sales = _first_payment(rng, people, founder, signs, activated, fits, employees)
     abandons = (pays == NEVER) & people.stays[founder] & (rng.random(n) < 0.09)
     return Accounts(
-        founder, people.signed_up[founder], industry, employees, fits, pays=pays, sales=sales,
-        abandons=abandons, **signs)
+        founder,
+        people.signed_up[founder],
+        industry,
+        employees,
+        fits,
+        pays=pays,
+        sales=sales,
+        abandons=abandons,
+        **signs,
+    )
 
 
 def _signs(rng: np.random.Generator, people: People, founder: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,27 +85,38 @@ def _signs(rng: np.random.Generator, people: People, founder: np.ndarray) -> dic
         "pricing": looks,
         "integration_at": when(truth.integration + 0.5 * need, 9, 1.0),
         "premium_at": when(truth.premium + 0.7 * need, 10, 0.9),
-        "trial": when(truth.trial + truth.trial_per_need * need + 0.9 * knows, 11, 0.9),
+        "trial": when(truth.trial + truth.trial_per_need * need + 0.9 * knows, 14.5, 0.9),
     }
 
 
 def _first_payment(
-    rng: np.random.Generator, people: People, founder: np.ndarray, signs: dict[str, np.ndarray],
-    activated: np.ndarray, fits: np.ndarray, employees: np.ndarray,
+    rng: np.random.Generator,
+    people: People,
+    founder: np.ndarray,
+    signs: dict[str, np.ndarray],
+    activated: np.ndarray,
+    fits: np.ndarray,
+    employees: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     n, truth, per = len(founder), STORY.money, STORY.money.pays_per
     tries = signs["trial"] < NEVER
     odds = (
-        truth.pays + per["limit_hit"] * (signs["limit_at"] < NEVER) + per["pricing_twice"] * (signs["pricing"] >= 2)
-        + per["integration"] * (signs["integration_at"] < NEVER) + per["premium"] * (signs["premium_at"] < NEVER)
-        + per["fit"] * fits + per["activated"] * activated + per["trial"] * tries + per["need"] * signs["need"]
+        truth.pays
+        + per["limit_hit"] * (signs["limit_at"] < NEVER)
+        + per["pricing_twice"] * (signs["pricing"] >= 2)
+        + per["integration"] * (signs["integration_at"] < NEVER)
+        + per["premium"] * (signs["premium_at"] < NEVER)
+        + per["fit"] * fits
+        + per["activated"] * activated
+        + per["trial"] * tries
+        + per["need"] * signs["need"]
     )
     pays = rng.random(n) < _share(odds) * np.where(people.stays[founder], 1.0, 0.15)
     after_trial = signs["trial"] + np.clip(rng.normal(14.3, 3.5, n), 1.5, 29.0) * DAY
     pushed = np.where(signs["limit_at"] < NEVER, signs["limit_at"], people.signed_up[founder])
-    without = pushed + np.maximum(clock.delays(rng, n, 16 * DAY, 0.8), HOUR)
+    without = pushed + np.maximum(clock.delays(rng, n, 18 * DAY, 0.8), HOUR)
     at = np.where(tries, after_trial, without).astype(np.int64)
-    sales = (employees > 200) & (rng.random(n) < truth.sales_share_of_large)
+    sales = (employees > 110) & (rng.random(n) < truth.sales_share_of_large)
     at = at + np.where(sales & pays, rng.exponential(12 * DAY, n), 0).astype(np.int64)
     return np.where(pays & (at < END), at, NEVER), sales
 
@@ -112,21 +131,39 @@ def stay_for_money(rng: np.random.Generator, people: People, accounts: Accounts,
     first_pay = np.minimum(accounts.pays[people.account], END)
     people.leaves[:] = np.where(founder, np.maximum(people.leaves, first_pay + 20 * DAY), people.leaves)
     stops = ended[people.account] - (rng.random(len(people)) * 40 * DAY).astype(np.int64)
-    people.leaves[:] = np.where(pays, np.minimum(people.leaves, np.maximum(stops, people.settles)), people.leaves)
+    people.leaves[:] = np.where(
+        pays, np.minimum(people.leaves, np.maximum(stops, people.settles)), people.leaves
+    )
 
 
 def events_of(rng: np.random.Generator, accounts: Accounts) -> Done:
     """The events in which signs of need, trials and checkouts show."""
     parts = [
-        _sign(accounts, accounts.integration_at, "integration_connected", rng, ('{"to": "chat"}', '{"to": "calendar"}', '{"to": "repository"}')),
-        _sign(accounts, accounts.premium_at, "premium_tried", rng, ('{"feature": "automation"}', '{"feature": "dashboard"}')),
+        _sign(
+            accounts,
+            accounts.integration_at,
+            "integration_connected",
+            rng,
+            ('{"to": "chat"}', '{"to": "calendar"}', '{"to": "repository"}'),
+        ),
+        _sign(
+            accounts,
+            accounts.premium_at,
+            "premium_tried",
+            rng,
+            ('{"feature": "automation"}', '{"feature": "dashboard"}'),
+        ),
         _sign(accounts, accounts.trial, "trial_started", rng, ()),
-        *_limits(rng, accounts), _pricing(rng, accounts), *_checkouts(rng, accounts),
+        *_limits(rng, accounts),
+        _pricing(rng, accounts),
+        *_checkouts(rng, accounts),
     ]
     return join(parts)
 
 
-def _sign(accounts: Accounts, at: np.ndarray, event: str, rng: np.random.Generator, texts: tuple[str, ...]) -> Done:
+def _sign(
+    accounts: Accounts, at: np.ndarray, event: str, rng: np.random.Generator, texts: tuple[str, ...]
+) -> Done:
     rows = np.flatnonzero(at < NEVER)
     chosen = np.array([PROPERTY[text] for text in texts] or [-1])
     return done(accounts.founder[rows], at[rows], event, rng.choice(chosen, len(rows)))
@@ -136,7 +173,9 @@ def _limits(rng: np.random.Generator, accounts: Accounts) -> list[Done]:
     """A free account hits its limit again and again until it pays or gives up."""
     texts = ('{"limit": "boards"}', '{"limit": "members"}', '{"limit": "storage"}')
     first = np.where(accounts.limit_at < accounts.pays, accounts.limit_at, NEVER)
-    again = np.where(rng.random(len(first)) < 0.45, first + clock.delays(rng, len(first), 3 * DAY, 1.0), NEVER)
+    again = np.where(
+        rng.random(len(first)) < 0.45, first + clock.delays(rng, len(first), 3 * DAY, 1.0), NEVER
+    )
     again = np.where((again < accounts.pays) & (again < END), again, NEVER)
     return [_sign(accounts, at, "limit_hit", rng, texts) for at in (first, again)]
 
@@ -145,7 +184,11 @@ def _pricing(rng: np.random.Generator, accounts: Accounts) -> Done:
     """Views of the pricing page: near the limit where there was one, else in the first weeks."""
     rows = np.repeat(np.arange(len(accounts)), accounts.pricing)
     base = np.where(accounts.limit_at < NEVER, accounts.limit_at, accounts.created)[rows]
-    wait = np.where(accounts.limit_at[rows] < NEVER, rng.exponential(3 * DAY, len(rows)), rng.exponential(6 * DAY, len(rows)))
+    wait = np.where(
+        accounts.limit_at[rows] < NEVER,
+        rng.exponential(3 * DAY, len(rows)),
+        rng.exponential(6 * DAY, len(rows)),
+    )
     at = base + wait.astype(np.int64) + 5 * MINUTE
     keep = (at < END) & (at < accounts.pays[rows])
     texts = np.array([PROPERTY['{"from": "banner"}'], PROPERTY['{"from": "menu"}']])
@@ -162,8 +205,12 @@ def _checkouts(rng: np.random.Generator, accounts: Accounts) -> list[Done]:
     called = np.where(accounts.sales & (accounts.pays < NEVER), accounts.pays - 9 * DAY, NEVER)
     called = np.where(called > accounts.created, called, NEVER)
     timed = (
-        ("checkout_started", begun), ("checkout_started", left), ("payment_details_entered", details),
-        ("payment_details_entered", half), ("checkout_finished", finished), ("sales_contacted", called),
+        ("checkout_started", begun),
+        ("checkout_started", left),
+        ("payment_details_entered", details),
+        ("payment_details_entered", half),
+        ("checkout_finished", finished),
+        ("sales_contacted", called),
     )
     return [_sign(accounts, at, event, rng, ()) for event, at in timed]
 

@@ -51,8 +51,12 @@ def join(parts: list[People]) -> People:
 
 
 def newcomers(
-    rng: np.random.Generator, signed_up: np.ndarray, channel: np.ndarray, inviter: np.ndarray,
-    account: np.ndarray, root: np.ndarray,
+    rng: np.random.Generator,
+    signed_up: np.ndarray,
+    channel: np.ndarray,
+    inviter: np.ndarray,
+    account: np.ndarray,
+    root: np.ndarray,
 ) -> People:
     """Draw all that is true of people who sign up at these times by these channels."""
     n = len(signed_up)
@@ -61,10 +65,20 @@ def newcomers(
     steps = _first_steps(rng, signed_up, channel, curiosity, guided)
     stays, settles, leaves = _staying(rng, signed_up, steps["activated"])
     return People(
-        signed_up=signed_up, channel=channel, inviter=inviter, account=account, root=root,
-        role=_roles(rng, channel), country=rng.choice(len(COUNTRY_SHARES), n, p=COUNTRY_SHARES).astype(np.int8),
-        device=rng.choice(3, n, p=(0.68, 0.12, 0.20)).astype(np.int8), curiosity=curiosity, guided=guided,
-        stays=stays, settles=settles, leaves=leaves, **steps,
+        signed_up=signed_up,
+        channel=channel,
+        inviter=inviter,
+        account=account,
+        root=root,
+        role=_roles(rng, channel),
+        country=rng.choice(len(COUNTRY_SHARES), n, p=COUNTRY_SHARES).astype(np.int8),
+        device=rng.choice(3, n, p=(0.68, 0.12, 0.20)).astype(np.int8),
+        curiosity=curiosity,
+        guided=guided,
+        stays=stays,
+        settles=settles,
+        leaves=leaves,
+        **steps,
     )
 
 
@@ -81,27 +95,38 @@ def _roles(rng: np.random.Generator, channel: np.ndarray) -> np.ndarray:
 
 
 def _first_steps(
-    rng: np.random.Generator, signed_up: np.ndarray, channel: np.ndarray, curiosity: np.ndarray, guided: np.ndarray,
+    rng: np.random.Generator,
+    signed_up: np.ndarray,
+    channel: np.ndarray,
+    curiosity: np.ndarray,
+    guided: np.ndarray,
 ) -> dict[str, np.ndarray]:
     n, truth = len(signed_up), STORY.activation
     chance = np.array([STORY.channels[name].activates for name in CHANNELS])[channel]
-    chance = chance + truth.curiosity_adds * curiosity + STORY.experiments["guided_start"].effect * (guided == 1)
+    chance = (
+        chance + truth.curiosity_adds * curiosity + STORY.experiments["guided_start"].effect * (guided == 1)
+    )
     activates = rng.random(n) < chance / truth.by_day_7
     adds_card = activates | (rng.random(n) < truth.card_without_it + 0.05 * curiosity)
     board = adds_card | (rng.random(n) < truth.board_without_card)
     profile = rng.random(n) < np.where(board, truth.profile + 0.02, truth.profile - 0.06)
     invites = rng.random(n) < np.select(
-        [activates, adds_card], [truth.invites_with_it, truth.invites_with_card], default=0.01)
+        [activates, adds_card], [truth.invites_with_it, truth.invites_with_card], default=0.01
+    )
 
     to_profile = clock.delays(rng, n, 45, 0.5)
     to_board = to_profile + clock.delays(rng, n, 60, 0.6)
     to_card = to_board + clock.delays(rng, n, 65, 0.6)
-    session = np.maximum(clock.delays(rng, n, truth.first_session_median_minutes * MINUTE, truth.first_session_spread), 100)
+    session = np.maximum(
+        clock.delays(rng, n, truth.first_session_median_minutes * MINUTE, truth.first_session_spread), 100
+    )
     later = DAY + (rng.exponential(truth.later_mean_days * DAY, n)).astype(np.int64)
     to_finish = np.where(rng.random(n) < truth.in_first_session, session, later)
     # Whoever finishes a card quickly has made the board and the card even faster.
     hurry = np.minimum(1.0, np.where(activates, 0.85 * to_finish / to_card, 1.0))
-    to_profile, to_board, to_card = ((each * hurry).astype(np.int64) for each in (to_profile, to_board, to_card))
+    to_profile, to_board, to_card = (
+        (each * hurry).astype(np.int64) for each in (to_profile, to_board, to_card)
+    )
     soon = to_card + clock.delays(rng, n, 5 * MINUTE, 0.6)
     to_invite = np.where(rng.random(n) < 0.78, soon, (HOUR * 20 + rng.random(n) * 5 * DAY).astype(np.int64))
     to_invite = np.maximum(to_invite, to_card + 5)
@@ -110,13 +135,18 @@ def _first_steps(
         return np.where(does, signed_up + wait, NEVER)
 
     return {
-        "profile_at": when(profile, to_profile), "board_at": when(board, to_board), "card_at": when(adds_card, to_card),
-        "activated": when(activates, to_finish), "invites_at": when(invites, to_invite),
+        "profile_at": when(profile, to_profile),
+        "board_at": when(board, to_board),
+        "card_at": when(adds_card, to_card),
+        "activated": when(activates, to_finish),
+        "invites_at": when(invites, to_invite),
     }
 
 
 def _staying(
-    rng: np.random.Generator, signed_up: np.ndarray, activated: np.ndarray,
+    rng: np.random.Generator,
+    signed_up: np.ndarray,
+    activated: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Toss the coin of staying. Nothing but activation has a say in it."""
     n, truth = len(signed_up), STORY.retention

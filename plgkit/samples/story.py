@@ -23,15 +23,15 @@ class Activation:
 
     event: str = "card_finished"
     in_first_session: float = 0.875
-    first_session_median_minutes: float = 6.6
+    first_session_median_minutes: float = 7.2
     first_session_spread: float = 0.75
     later_mean_days: float = 4.0
     curiosity_adds: float = 0.15
-    card_without_it: float = 0.39
+    card_without_it: float = 0.40
     profile: float = 0.96
     board_without_card: float = 0.55
-    invites_with_it: float = 0.83
-    invites_with_card: float = 0.60
+    invites_with_it: float = 0.85
+    invites_with_card: float = 0.66
 
     @property
     def by_day_7(self) -> float:
@@ -46,20 +46,21 @@ class Retention:
 
     stays_if_activated: float = 0.60
     stays_if_not: float = 0.12
-    stay_mean_weeks: float = 95.0
+    stay_mean_weeks: float = 130.0
     paying_stay_longer: float = 3.0
     comes_back: float = 0.12
     gap_mean_weeks: float = 9.0
     second_stay_mean_weeks: float = 14.0
-    first_week_daily: float = 0.17
-    first_week_daily_activated: float = 0.12
-    first_week_daily_curiosity: float = 0.06
-    daily: float = 0.43
+    first_week_daily: float = 0.12
+    first_week_daily_activated: float = 0.08
+    first_week_daily_curiosity: float = 0.05
+    second_week_daily: float = 0.20
+    daily: float = 0.44
     daily_spread: float = 0.30
     week_off: float = 0.05
-    more_sessions: float = 0.36
+    more_sessions: float = 0.37
     events_per_session: float = 2.2
-    features: tuple[float, ...] = (0.93, 0.78, 0.58, 0.47, 0.42)
+    features: tuple[float, ...] = (0.95, 0.85, 0.68, 0.58, 0.52)
 
 
 @dataclass(frozen=True)
@@ -95,20 +96,31 @@ class Money:
     limit_hit: float = -1.0
     integration: float = -1.4
     premium: float = -1.5
-    trial: float = -1.55
+    trial: float = -1.2
     trial_per_need: float = 0.8
-    pays: float = -6.6
-    pays_per: MappingProxyType[str, float] = field(default_factory=lambda: MappingProxyType({
-        "limit_hit": 0.9, "pricing_twice": 0.8, "integration": 0.5, "premium": 0.7, "fit": 0.5,
-        "activated": 0.9, "trial": 2.4, "need": 0.5,
-    }))
+    pays: float = -4.62
+    pays_per: MappingProxyType[str, float] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "limit_hit": 0.9,
+                "pricing_twice": 0.8,
+                "integration": 0.5,
+                "premium": 0.7,
+                "fit": 0.5,
+                "activated": 0.9,
+                "trial": 1.6,
+                "need": 0.5,
+            }
+        )
+    )
     trial_days: int = 14
-    sales_share_of_large: float = 0.6
+    sales_share_of_large: float = 0.65
     checkout_finished: float = 0.62
-    price: MappingProxyType[str, float] = field(default_factory=lambda: MappingProxyType(
-        {"team": 12.0, "business": 20.0}))
-    monthly_churn: float = 0.014
-    monthly_expansion: float = 0.065
+    price: MappingProxyType[str, float] = field(
+        default_factory=lambda: MappingProxyType({"team": 12.0, "business": 20.0})
+    )
+    monthly_churn: float = 0.015
+    monthly_expansion: float = 0.05
     monthly_contraction: float = 0.018
     monthly_upgrade: float = 0.012
     comes_back: float = 0.2
@@ -135,23 +147,35 @@ class Dirt:
 class Story:
     """All true parameters of the company."""
 
-    channels: MappingProxyType[str, Channel] = field(default_factory=lambda: MappingProxyType({
-        "organic_search": Channel(0.26, 0.495, 0.0245),
-        "direct": Channel(0.17, 0.48, 0.0290),
-        "paid_search": Channel(0.345, 0.44, 0.0235, 31.0),
-        "paid_social": Channel(0.225, 0.36, 0.0140, 24.0),
-        "referral": Channel(0.0, 0.56, 0.045),
-        "invite": Channel(0.0, 0.62, 0.30),
-    }))
+    channels: MappingProxyType[str, Channel] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "organic_search": Channel(0.265, 0.43, 0.0234),
+                "direct": Channel(0.175, 0.42, 0.0278),
+                "paid_search": Channel(0.34, 0.38, 0.0224, 31.0),
+                "paid_social": Channel(0.22, 0.30, 0.0134, 24.0),
+                "referral": Channel(0.0, 0.52, 0.045),
+                "invite": Channel(0.0, 0.575, 0.28),
+            }
+        )
+    )
     activation: Activation = Activation()
     retention: Retention = Retention()
     growth: Growth = Growth()
     money: Money = Money()
     dirt: Dirt = Dirt()
-    experiments: MappingProxyType[str, Experiment] = field(default_factory=lambda: MappingProxyType({
-        "guided_start": Experiment(("control", "guided"), date(2026, 1, 12), date(2026, 5, 31), 0.05, "card_finished"),
-        "button_color": Experiment(("green", "orange"), date(2026, 2, 2), date(2026, 4, 12), 0.0, "pricing_viewed"),
-    }))
+    experiments: MappingProxyType[str, Experiment] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "guided_start": Experiment(
+                    ("control", "guided"), date(2026, 1, 12), date(2026, 5, 31), 0.05, "card_finished"
+                ),
+                "button_color": Experiment(
+                    ("green", "orange"), date(2026, 2, 2), date(2026, 4, 12), 0.0, "pricing_viewed"
+                ),
+            }
+        )
+    )
     decoys: tuple[str, ...] = ("tour_watched", "template_browsed", "theme_changed")
 
 

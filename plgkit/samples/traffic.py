@@ -35,15 +35,25 @@ def visit(rng: np.random.Generator, people: People) -> Visits:
     visitor, at, channel, person = (np.concatenate(column) for column in zip(*parts, strict=True))
     inside = (at >= START) & (at < END)
     visitor, at, channel, person = visitor[inside], at[inside], channel[inside], person[inside]
+    visitor = _by_first_visit(visitor, at)
     order = np.lexsort((at, visitor))
-    visitor = np.unique(visitor[order], return_inverse=True)[1]
-    return Visits(visitor, at[order], channel[order], person[order], int(visitor[-1]) + 1 if len(visitor) else 0)
+    return Visits(visitor[order], at[order], channel[order], person[order], int(visitor.max(initial=-1)) + 1)
+
+
+def _by_first_visit(visitor: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Number the visitors anew, in the order in which they came."""
+    same = np.unique(visitor, return_inverse=True)[1]
+    first = np.full(same.max(initial=-1) + 1, END)
+    np.minimum.at(first, same, at)
+    place = np.empty(len(first), dtype=np.int64)
+    place[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return place[same]
 
 
 def _of_signups(rng: np.random.Generator, people: People) -> tuple[np.ndarray, ...]:
     """The last visit ends in the sign-up and carries the person; earlier ones carry nobody."""
     n = len(people)
-    landed = people.signed_up - np.maximum(clock.delays(rng, n, 41, 0.55), 9)
+    landed = people.signed_up - np.maximum(clock.delays(rng, n, 40, 0.55), 9)
     earlier = np.where(rng.random(n) < _SIGNS_UP_AT_ONCE, 0, rng.integers(1, 4, n))
     who = np.repeat(np.arange(n), earlier)
     before = landed[who] - (0.2 * DAY + rng.exponential(3.5 * DAY, len(who))).astype(np.int64)
@@ -58,8 +68,12 @@ def _second_browsers(rng: np.random.Generator, people: People, first: int) -> tu
     looked = people.signed_up[who] - (rng.exponential(2 * DAY, len(who))).astype(np.int64) - 600
     known = people.signed_up[who] + (2 * DAY + rng.exponential(10 * DAY, len(who))).astype(np.int64)
     channel = people.channel[who]
-    return (np.tile(first + who, 2), np.concatenate([looked, known]), np.tile(channel, 2),
-            np.concatenate([np.full(len(who), -1), who]))
+    return (
+        np.tile(first + who, 2),
+        np.concatenate([looked, known]),
+        np.tile(channel, 2),
+        np.concatenate([np.full(len(who), -1), who]),
+    )
 
 
 def _strangers(rng: np.random.Generator, people: People) -> list[tuple[np.ndarray, ...]]:

@@ -13,8 +13,8 @@ from .people import People, variants
 from .words import BLAME, COMMENTS, PRAISE, PROPERTY, SHRUGS
 
 _SCORES = {
-    True: (0.01, 0.01, 0.01, 0.02, 0.02, 0.04, 0.05, 0.14, 0.19, 0.27, 0.24),
-    False: (0.05, 0.03, 0.04, 0.05, 0.05, 0.08, 0.11, 0.18, 0.17, 0.14, 0.10),
+    True: (0.01, 0.01, 0.01, 0.01, 0.01, 0.03, 0.04, 0.09, 0.19, 0.33, 0.27),
+    False: (0.04, 0.02, 0.03, 0.04, 0.05, 0.08, 0.11, 0.19, 0.19, 0.15, 0.10),
 }
 _ASKED, _ANSWERS, _WRITES = 0.014, 0.38, 0.35
 
@@ -40,11 +40,16 @@ def ask(rng: np.random.Generator, people: People, who: np.ndarray, start: np.nda
     knows = people.activated[person[rows]] < at[rows]
     luck = rng.random(len(rows))
     score = np.where(
-        knows, np.searchsorted(np.cumsum(_SCORES[True]), luck), np.searchsorted(np.cumsum(_SCORES[False]), luck))
+        knows,
+        np.searchsorted(np.cumsum(_SCORES[True]), luck),
+        np.searchsorted(np.cumsum(_SCORES[False]), luck),
+    )
     score = np.minimum(score, 10)
     comment = np.where(rng.random(len(rows)) < _WRITES, _comments(rng, score), -1)
     stars = np.where(kind[rows] == 1, np.array([1, 1, 1, 2, 2, 2, 3, 4, 4, 5, 5])[score], score)
-    answers = Answers(person[rows], at[rows] + 20 + rng.integers(0, 90, len(rows)), kind[rows], stars, comment)
+    answers = Answers(
+        person[rows], at[rows] + 20 + rng.integers(0, 90, len(rows)), kind[rows], stars, comment
+    )
     return done(person, at, "survey_shown", texts[kind]), answers
 
 
@@ -74,5 +79,8 @@ def expose(rng: np.random.Generator, people: People, who: np.ndarray, start: np.
     seen = np.flatnonzero(first < NEVER)
     coin = rng.integers(0, 2, len(people)).astype(np.int8)
     return Exposures(
-        np.concatenate([guided, seen]), np.repeat([0, 1], [len(guided), len(seen)]),
-        np.concatenate([people.guided[guided], coin[seen]]), np.concatenate([people.signed_up[guided] + 2, first[seen]]))
+        np.concatenate([guided, seen]),
+        np.repeat([0, 1], [len(guided), len(seen)]),
+        np.concatenate([people.guided[guided], coin[seen]]),
+        np.concatenate([people.signed_up[guided] + 2, first[seen]]),
+    )

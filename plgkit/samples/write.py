@@ -52,5 +52,12 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     encodings = {name: "DELTA_BYTE_ARRAY" for name in schema.names if name in _COUNTED_UP}
     encodings |= {name: "PLAIN" for name in schema.names if name in _HARDLY_REPEATED}
     return pq.ParquetWriter(
-        path, schema, compression="zstd", compression_level=9, store_schema=False, write_page_checksum=False,
-        use_dictionary=[name for name in schema.names if name not in encodings], column_encoding=encodings or None)
+        path,
+        schema,
+        compression="zstd",
+        compression_level=9,
+        store_schema=False,
+        write_page_checksum=False,
+        use_dictionary=[name for name in schema.names if name not in encodings],
+        column_encoding=encodings or None,
+    )
