@@ -94,7 +94,7 @@ def hostile_pages(tmp_path_factory) -> list[Path]:
     asked = "## " + HOSTILE[2] + "\n\n" + HOSTILE[3]
     jobs = [
         execute.Job("shown", made.make(folder / "01_shown.ipynb", title, made.PRINTERS, asked, shown, DRAWN)),
-        execute.Job("failed", made.make(folder / "02_failed.ipynb", title, "raise ValueError('|'.join(%r))" % list(HOSTILE))),
+        execute.Job("failed", made.make(folder / "02_failed.ipynb", title, f"raise ValueError('|'.join({list(HOSTILE)!r}))")),
     ]
     pages = []
     for outcome in execute.execute(jobs):

@@ -2,7 +2,7 @@
 
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
-from plgkit.notebook.reading import against, before, change, highest, last, lowest
+from plgkit.notebook.reading import against, before, change, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.words import (
@@ -14,7 +14,6 @@ from plgkit.notebook.words import (
     money,
     month,
     number,
-    period,
     points,
     share,
     show,
@@ -22,6 +21,6 @@ from plgkit.notebook.words import (
 
 __all__ = [
     "against", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
-    "last", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
+    "last", "latest", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
     "table", "tile", "tiles",
 ]

@@ -54,40 +54,6 @@ def before(frame: pd.DataFrame) -> pd.Series:
     return _row(judged(frame), 2, like=frame)
 
 
-def highest(frame: pd.DataFrame, column: str = "value", *, few: int = 5) -> pd.Series:
-    """Give the row with the highest value, in the last final period and among rows of enough people.
-
-    Examples
-    --------
-    >>> frame = pd.DataFrame({"channel": ["ads", "search", "fair"], "value": [0.2, 0.3, 1.0], "n": [90, 80, 1]})
-    >>> highest(frame).channel
-    'search'
-    """
-    return _extreme(frame, column, few, largest=True)
-
-
-def lowest(frame: pd.DataFrame, column: str = "value", *, few: int = 5) -> pd.Series:
-    """Give the row with the lowest value, in the last final period and among rows of enough people.
-
-    Examples
-    --------
-    >>> lowest(pd.DataFrame({"channel": ["ads", "search"], "value": [0.2, 0.3]})).channel
-    'ads'
-    """
-    return _extreme(frame, column, few, largest=False)
-
-
-def _extreme(frame: pd.DataFrame, column: str, few: int, *, largest: bool) -> pd.Series:
-    rows = judged(frame)
-    if "period" in rows:
-        rows = rows[rows["period"] == rows["period"].max()]
-    people = next((name for name in ("denominator", "n", "people") if name in rows), None)
-    if people is not None:
-        rows = rows[rows[people] >= few]
-    rows = rows[rows[column].notna()]
-    return _row(rows.sort_values(column, ascending=largest, kind="stable"), 1, like=frame)
-
-
 def _row(rows: pd.DataFrame, back: int, *, like: pd.DataFrame) -> pd.Series:
     if len(rows) < back:
         return pd.Series(math.nan, index=like.columns, dtype=object)

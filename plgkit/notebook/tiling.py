@@ -36,7 +36,8 @@ def tile(
     """Ask one measure and keep what a tile shows of it.
 
     The value is that of the last period that is final, and the change is against the period
-    before it. Of a median that half of all never reach, it is that of those who got there. A table or a setting that is missing greys this tile and no other.
+    before it. Of a median that half of all never reach, it is that of those who got there. A
+    table or a setting that is missing greys this tile and no other.
 
     Parameters
     ----------
@@ -116,7 +117,8 @@ def _facts(
         "n": None if words.unknown(people) else int(people), "target": _plain(target), "status": status,
         "period": None if words.unknown(now.get("period")) else str(now["period"])[:10],
         "shown": words.show(now["value"], unit, currency=currency),
-        "interval": _interval(now, people, unit, currency) + (" who got there" if among else ""), "pill": _pill(now, target, status, unit, currency),
+        "interval": _interval(now, people, unit, currency) + (" who got there" if among else ""),
+        "pill": _pill(now, target, status, unit, currency),
         "spark": [_plain(value) for value in reading.judged(frame)["value"].tail(_SPARK_PERIODS)],
         "grain": reading.grain(frame),
     }

@@ -14,7 +14,6 @@ _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _WITHOUT_CENTS = {"JPY", "KRW", "VND", "CLP", "ISK"}
 _MINUS = "−"
 _LONGEST_NAME = 48
-_ORDER = ("first", "second", "third", "fourth")
 
 
 def unknown(value: object) -> bool:
@@ -145,22 +144,6 @@ def month(when: object) -> str:
     """
     stamp = pd.Timestamp(when)
     return UNKNOWN if stamp is pd.NaT else f"{stamp:%B %Y}"
-
-
-def period(when: object, grain: str = "month") -> str:
-    """Write a period by its first day.
-
-    Examples
-    --------
-    >>> period("2026-06-01"), period("2026-06-01", "week"), period("2026-04-01", "quarter")
-    ('June 2026', 'the week of 1 Jun 2026', 'the second quarter of 2026')
-    """
-    stamp = pd.Timestamp(when)
-    if stamp is pd.NaT:
-        return UNKNOWN
-    named = {"month": month(stamp), "week": f"the week of {day(stamp)}", "year": str(stamp.year),
-             "quarter": f"the {_ORDER[stamp.quarter - 1]} quarter of {stamp.year}"}
-    return named.get(grain, day(stamp))
 
 
 def listed(names: Iterable[object]) -> str:
