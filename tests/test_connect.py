@@ -50,6 +50,12 @@ def test_files_of_every_kind_give_the_same_measure(tiny, tmp_path, kind):
     assert data.overview["rows"].tolist() == tiny.overview["rows"].tolist()
 
 
+def test_what_is_kept_has_the_types_of_what_is_not(tiny, tmp_path):
+    kept = connect(written(tmp_path, "parquet"), as_of=AS_OF, playbook=WORDS)
+    for name, rows in tiny.rollups.items():
+        assert kept.rollups[name].schema() == rows.schema()
+
+
 def test_a_duckdb_file_and_a_connection_give_the_same_measure(tiny, tmp_path):
     path = in_a_file(tmp_path / "tiny.duckdb")
     for source in (path, ibis.duckdb.connect(path, read_only=True)):

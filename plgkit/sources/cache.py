@@ -16,7 +16,7 @@ from pathlib import Path
 
 from plgkit import __version__
 
-LAYOUT = "1"
+LAYOUT = "2"
 
 
 def folder() -> Path:

@@ -239,7 +239,12 @@ def _order(name: str) -> list[str]:
 
 
 def _write(connection: ibis.BaseBackend, rows: Table, path: Path) -> None:
-    connection.raw_sql(f"COPY ({engine.sql(rows)}) TO {files.quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
+    # What DuckDB makes may be wider than what the query promises: a truncated day is a timestamp, a sum is huge.
+    typed = connection.compiler.type_mapper.to_string
+    promised = ", ".join(f"CAST({files.named(name)} AS {typed(kind)}) AS {files.named(name)}"
+                         for name, kind in rows.schema().items())
+    connection.raw_sql(f"COPY (SELECT {promised} FROM ({engine.sql(rows)})) TO {files.quoted(path)} "
+                       "(FORMAT parquet, COMPRESSION zstd)")
 
 
 def _kept_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook,
