@@ -140,3 +140,10 @@ class BrokenIdentity(PlgkitError, ArithmeticError):
     def __init__(self, identity: str, *, where: str, found: str):
         super().__init__(f"In {where} the identity {identity} does not hold: {found}. "
                          "The rows behind it contradict each other; please look for people counted twice.")
+
+
+class UnknownExperiment(PlgkitError, ValueError):
+    """An experiment that nobody was exposed to."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No experiment {name!r} in table 'exposures'. {nearest(name, known)}")
