@@ -107,6 +107,8 @@ def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> ibis.
     for name, frame in frames.items():
         schema = ibis.schema({column: kinds[TABLES[name][column].kind] for column in frame.columns})
         connection.create_table(name, _plain(frame, name), schema=schema, overwrite=True)
+    if connection.name == "postgres":
+        connection.raw_sql("ANALYZE").close()
     return connection
 
 

@@ -118,6 +118,7 @@ class Data:
 
         Where `as_of` falls inside a week, that week counts the days up to it.
         """
+        self.table("events")
         last_week = engine.period_of(self.as_of, "week", self.playbook.product.week_start)
         if self._ends_inside_a_week(last_week):
             from plgkit.sources import rollups
