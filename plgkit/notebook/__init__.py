@@ -1,5 +1,6 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
+from plgkit.notebook.comparing import apart, target
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.reading import against, before, change, last
@@ -20,7 +21,7 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
+    "against", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
     "last", "latest", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
-    "table", "tile", "tiles",
+    "table", "target", "tile", "tiles",
 ]

@@ -1,0 +1,42 @@
+"""Hold a row against a target of the playbook, or against another row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from plgkit.notebook import words
+
+if TYPE_CHECKING:
+    from plgkit.sources.data import Data
+
+
+def target(data: Data, measure: str) -> float | None:
+    """The value that the playbook wants a measure to reach, or None where it wants none.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> target(samples.tiny(), "pql.tiers")
+    """
+    goal = data.playbook.targets.get(measure)
+    return None if goal is None else goal.value
+
+
+def apart(one: pd.Series, other: pd.Series) -> str:
+    """Say whether the intervals of two rows are clear of each other.
+
+    That is a stricter test than one of the difference, as is right for rows picked because they
+    are the highest and the lowest.
+
+    Examples
+    --------
+    >>> few, many = pd.Series({"low": 0.01, "high": 0.03}), pd.Series({"low": 0.02, "high": 0.09})
+    >>> apart(few, many)
+    'too close to tell apart'
+    """
+    if any(words.unknown(row.get(name)) for row in (one, other) for name in ("low", "high")):
+        return "there is too little to compare them"
+    overlap = one["low"] <= other["high"] and other["low"] <= one["high"]
+    return "too close to tell apart" if overlap else "more than chance would leave"
