@@ -179,7 +179,7 @@ def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
         return duration(value * _SECONDS[kind])
     if kind in ("days", "months"):
         return f"{number(value, 1)} {kind}"
-    return number(value, 0 if float(value).is_integer() or abs(value) >= 1000 else 2)
+    return number(value, 0 if float(value).is_integer() or abs(value) >= 100 else 2)
 
 
 def gap(value: float, unit: str = "", *, currency: str = "USD") -> str:
