@@ -51,7 +51,7 @@ notebooks: $(VENV)/ready ## run the notebooks and keep their outputs in them
 	@$(BIN)/plgkit notebooks --write
 
 sample: $(VENV)/ready ## make the bundled sample anew: the same bytes
-	@$(BIN)/plgkit sample --people 2000 --seed 7 --out data/sample
+	@$(BIN)/plgkit sample --people 3800 --seed 62 --out data/sample
 
 lock: $(VENV)/ready-for-tests ## make the lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.txt

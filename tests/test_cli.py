@@ -1,0 +1,98 @@
+"""The command line as a shell and a schedule use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from plgkit.cli import COMMANDS
+from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The tiny company as CSV files with a playbook."""
+    made = tmp_path_factory.mktemp("tiny")
+    for name, frame in frames().items():
+        frame.to_csv(made / f"{name}.csv", index=False)
+    words = {section: PLAYBOOK[section] for section in ("activation", "trial", "conversion")}
+    (made / "playbook.toml").write_text("\n".join(
+        f"[{section}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+        for section, keys in words.items()))
+    return made
+
+
+def plgkit(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "plgkit", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_the_help_of_every_command_shows_an_example(command):
+    done = plgkit(command, "--help")
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    assert f"plgkit {command}" in done.stdout
+
+
+def test_a_measure_is_printed_as_csv_with_its_definition_aside(folder):
+    done = plgkit("measure", "activation.rate", folder, "--as-of", AS_OF, "--set", "within_days=40", "--format", "csv")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:2] == [
+        "period,numerator,denominator,value,low,high,immature", done.stdout.splitlines()[1]]
+    assert done.stdout.splitlines()[1].startswith("2025-01-06,3,4,0.75,")
+    assert "within 40 days" in done.stderr
+
+
+def test_json_is_data(folder):
+    done = plgkit("measure", "activation.rate", folder, "--as-of", AS_OF, "--json")
+    first = json.loads(done.stdout)[0]
+    assert (first["numerator"], first["denominator"], first["value"]) == (2, 4, 0.5)
+    facts = json.loads(plgkit("define", "activation.rate", folder, "--as-of", AS_OF, "--json").stdout)
+    assert facts["parameters"]["within_days"] == 7
+    assert facts["time_zone"] == "UTC"
+    assert {each["measure"] for each in json.loads(plgkit("list", "--json").stdout)} >= {"activation.rate"}
+
+
+def test_the_query_is_printed_in_another_dialect(folder):
+    done = plgkit("define", "activation.rate", folder, "--dialect", "postgres")
+    assert done.stdout.lstrip().startswith("SELECT")
+
+
+@pytest.mark.parametrize(("arguments", "status", "said"), [
+    (["measure", "activation.rat"], 2, "No measure 'activation.rat' in the catalogue. Did you mean 'activation.rate'?"),
+    (["measure", "activation.rate", "{folder}", "--set", "event=report_create"], 2,
+     "No event 'report_create' in table 'events'. Did you mean 'report_created'?"),
+    (["measure", "activation.rate", "nowhere"], 2, "There is no 'nowhere' in"),
+    (["measure", "activation.rate", "{folder}", "--set", "within_days"], 2,
+     "Invalid value for --set: 'within_days' is no name=value pair, such as within_days=14."),
+    (["measure", "activation.rate", "{empty}"], 3, "No file in empty/ is named like a table"),
+    (["list", "--stage", "actvation"], 2, "--stage is 'actvation'; expected one of acquisition, activation,"),
+    (["chek"], 2, "No such command 'chek'."),
+])
+def test_wrong_use_is_a_sentence_and_a_status(folder, tmp_path, arguments, status, said):
+    (tmp_path / "empty").mkdir()
+    done = plgkit(*[each.format(folder=folder, empty=tmp_path / "empty") for each in arguments])
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_writes_a_playbook_that_check_takes(tmp_path):
+    rows = pd.DataFrame({"uid": ["ann", "bob"] * 20, "action": ["open", "save", "open", "share"] * 10,
+                         "ts": [*[f"2025-01-{day:02}T10:00:00Z" for day in range(1, 31)] * 2][:39] + ["bad"]})
+    rows.to_csv(tmp_path / "log.csv", index=False)
+    assert plgkit("init", tmp_path).returncode == 0
+    assert plgkit("init", tmp_path).returncode == 2
+    done = plgkit("check", tmp_path, "--rejects", tmp_path / "rejects.csv")
+    assert done.returncode == 0
+    assert "occurred_at is not a time" in done.stdout
+    assert pd.read_csv(tmp_path / "rejects.csv").reason.tolist() == ["occurred_at is not a time"]
+
+
+def test_a_sample_is_written_with_its_playbook_and_truth(tmp_path):
+    assert plgkit("sample", "--people", "60", "--out", tmp_path / "acme").returncode == 0
+    assert {"events.parquet", "playbook.toml", "truth.json"} <= {each.name for each in (tmp_path / "acme").iterdir()}
