@@ -90,7 +90,8 @@ def test_init_writes_a_playbook_that_check_takes(tmp_path):
     done = plgkit("check", tmp_path, "--rejects", tmp_path / "rejects.csv")
     assert done.returncode == 0
     assert "occurred_at is not a time" in done.stdout
-    assert pd.read_csv(tmp_path / "rejects.csv").reason.tolist() == ["occurred_at is not a time"]
+    rejects = pd.read_csv(tmp_path / "rejects.csv")
+    assert rejects[rejects.row.str.contains("bad")].reason.tolist() == ["occurred_at is not a time", "signed_up_at is not a time"]
 
 
 def test_a_sample_is_written_with_its_playbook_and_truth(tmp_path):
