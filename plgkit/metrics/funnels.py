@@ -47,7 +47,7 @@ def funnel(data: Data, steps: list[Step], *, within_days: int = 14, by: str | No
 
     Returns
     -------
-    One row per step and segment: step, position (from 1), people (mature ones who got there), immature
+    One row per step and segment: position (from 1), step, people (mature ones who got there), immature
     (those too young who did), share_of_entry with low and high, share_of_previous, q25_seconds,
     median_seconds, q75_seconds (from the step before), median_seconds_from_entry, lost (people of the step
     before who are not here), stuck_share (of the people here, those who go no further; missing at the last).
@@ -160,7 +160,7 @@ def as_funnel(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     made["low"], made["high"] = intervals.wilson(made["people"], entry, level=parameters["level"])
     for name, (what, quarter) in _QUARTILES.items():
         made[name] = _quartile(made, what, quarter)
-    return made[["step", "position", *keys, *COLUMNS]]
+    return made.sort_values(["position", *keys], ignore_index=True)[["position", "step", *keys, *COLUMNS]]
 
 
 def _shifted(made: pd.DataFrame, keys: list[str], by: int) -> pd.Series:
@@ -177,14 +177,26 @@ def _quartile(made: pd.DataFrame, what: str, quarter: int) -> pd.Series:
 
 @measure(shape="funnel", unit="people", better="higher", reads="events", finish=as_funnel)
 def ordered(data: Data, *, steps: list[Step], within_days: int = 14, by: str | None = None) -> Table:
-    """People through the steps `steps` in order, within `within_days` days of the first.
+    """People who get through the steps `steps` in order within `within_days` days of the first.
+
+    `funnel` is this with the steps as its second argument.
+
+    Parameters
+    ----------
+    data, steps, within_days, by
+        As in `funnel`.
+
+    Returns
+    -------
+    One row per step and segment, as in `funnel`.
 
     Examples
     --------
     >>> from plgkit import samples
-    >>> ordered(samples.tiny(), steps=["profile_filled", "report_created"], by="channel")[["step", "people"]].head(2)
-                 step  people
-    0  profile_filled       1
-    1  report_created       1
+    >>> found = ordered(samples.tiny(), steps=["profile_filled", "report_created"], by="channel")
+    >>> found[["position", "channel", "people"]].head(2)
+       position  channel  people
+    0         1   invite       1
+    1         1  organic       1
     """
     return counted(data, reached(data, steps, within_days=within_days), steps, within_days=within_days, by=by)
