@@ -150,17 +150,62 @@ def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", 
        n  events  median_among
     0  2       2         15.44
     """
+    rows = _waits(data, start, by)
+    if grain:
+        rows = rows.mutate(period=data.period(_.day, grain))
+    return durations.counted(rows, by=by, period=grain is not None)
+
+
+def _waits(data: Data, start: str, by: str | None) -> Table:
+    """How long each account took to pay, or has not paid yet: `duration` in seconds and `reached`."""
     if start not in ("account", "trial"):
         raise BadParameter("start", start, expected='"account" or "trial"')
     moment = "created_at" if start == "account" else "trial_started_at"
     rows = _before_paying(data, openings(data) if start == "account" else trials(data), moment)
     rows = segmented(data, rows, by, unit="account_id")
     paid = rows.paid_at.notnull()
-    rows = rows.mutate(reached=paid.ifelse(1, 0),
+    return rows.mutate(reached=paid.ifelse(1, 0),
                        duration=seconds_between(paid.ifelse(rows.paid_at, data.end_literal), rows[moment]))
-    if grain:
-        rows = rows.mutate(period=data.period(_.day, grain))
-    return durations.counted(rows, by=by, period=grain is not None)
+
+
+def _time_to_paid_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    return durations.as_curve(frame, data, parameters, per=DAY_SECONDS, upto=DAY_SECONDS * parameters["within_days"])
+
+
+@measure(shape="curve", unit="share of new accounts", better="higher", reads="accounts users subscriptions",
+         settings={"within_days": "conversion.within_days"}, finish=_time_to_paid_curve)
+def time_to_paid_curve(data: Data, *, start: Literal["account", "trial"] = "account", within_days: int | None = None,
+                       by: str | None = None) -> Table:
+    """Share of accounts that have paid, by the days since the `start` of the account or its trial.
+
+    Kaplan-Meier: each account counts for as long as it was watched, so that young ones are in it too.
+
+    Parameters
+    ----------
+    data
+        Reads `accounts` (or `users`) and `subscriptions`.
+    start
+        As in `time_to_paid`.
+    within_days
+        Where the curve ends; later payments are not drawn.
+    by
+        Column to cut by.
+
+    Returns
+    -------
+    One row per time at which an account first paid: x (days since the start), value (share that has paid by
+    then), low, high, at_risk (accounts watched that had not paid just before).
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> time_to_paid_curve(samples.tiny(), start="trial")[["x", "value", "at_risk"]].round(2)
+           x  value  at_risk
+    0   0.00    0.0        2
+    1  14.00    0.5        2
+    2  16.88    1.0        1
+    """
+    return durations.counted(_waits(data, start, by), by=by, period=False)
 
 
 @measure(shape="rate", unit="share of checkouts", better="higher", reads="events users",

@@ -11,9 +11,9 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.sources.data import Data
-from plgkit.stats import survival
+from plgkit.stats import intervals, survival
 
-COLUMNS = ["n", "events", "value", "low", "high", "q25", "q75", "median_among"]
+COLUMNS = ["n", "events", "value", "low", "high", "q25", "q75", "median_among", "among_low", "among_high"]
 
 
 def counted(people: Table, *, by: str | None, period: bool) -> Table:
@@ -23,7 +23,7 @@ def counted(people: Table, *, by: str | None, period: bool) -> Table:
 
 
 def as_distribution(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, per: float) -> pd.DataFrame:
-    """Quantiles per period and segment, in units of `per` seconds."""
+    """Quantiles per period and segment, in units of `per` seconds; also the median among those who got there."""
     keys = [name for name in ("period", parameters.get("by")) if name and name in frame.columns]
     frame = frame.assign(everyone=0) if not keys else frame
     rows = [dict(zip(keys or ["everyone"], key, strict=True)) | _one(group, parameters["level"], per)
@@ -38,8 +38,10 @@ def _one(group: pd.DataFrame, level: float, per: float) -> dict[str, float]:
     curve = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"], level=level)
     value, low, high = survival.quantile(curve, 0.5)
     reached = group[group["reached"] == 1].sort_values("duration")
+    _, among_low, among_high = intervals.quantile(reached["duration"], counts=reached["people"], level=level)
     found = {"value": value, "low": low, "high": high, "q25": survival.quantile(curve, 0.25)[0],
-             "q75": survival.quantile(curve, 0.75)[0], "median_among": _weighted_median(reached)}
+             "q75": survival.quantile(curve, 0.75)[0], "median_among": _weighted_median(reached),
+             "among_low": among_low, "among_high": among_high}
     return {"n": int(group["people"].sum()), "events": int(reached["people"].sum()),
             **{name: each / per for name, each in found.items()}}
 
@@ -52,3 +54,20 @@ def _weighted_median(rows: pd.DataFrame) -> float:
     values = rows["duration"].to_numpy()
     low, high = np.searchsorted(upto, half, "left"), np.searchsorted(upto, half, "right")
     return float((values[low] + values[min(high, len(values) - 1)]) / 2)
+
+
+def as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, per: float,
+             upto: float) -> pd.DataFrame:
+    """Share that got there by each time up to `upto`, per segment, in units of `per` seconds."""
+    by = parameters.get("by")
+    columns = [*([by] if by else []), "x", "value", "low", "high", "at_risk"]
+    parts = []
+    for name, group in frame.assign(everyone=0).groupby(by or "everyone", sort=True):
+        waiting = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"],
+                                        level=parameters["level"])
+        waiting = waiting[(waiting["time"] <= upto) & ((waiting["events"] > 0) | (waiting["time"] == 0))]
+        parts.append(waiting.assign(**{
+            by or "everyone": name, "x": waiting["time"] / per, "value": 1 - waiting["survival"],
+            "low": 1 - waiting["high"], "high": 1 - waiting["low"]})[columns])
+    made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return made.astype({"at_risk": "int64"})
