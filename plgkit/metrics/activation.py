@@ -109,6 +109,47 @@ def time_to_value(data: Data, *, event: Moment | None = None, by: str | None = N
     return durations.counted(people, by=by, period=grain is not None)
 
 
+def _time_to_value_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    return durations.as_curve(frame, data, parameters, per=3600.0, upto=86400.0 * parameters["up_to_days"])
+
+
+@measure(shape="curve", unit="share of signups", better="higher", reads="users events",
+         settings={"event": "activation.event"}, finish=_time_to_value_curve)
+def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: int = 14,
+                        by: str | None = None) -> Table:
+    """Share of signups who reached activation (`event`) by each hour of the first `up_to_days` days.
+
+    Kaplan-Meier: who has not activated counts as on the way until the end of the data.
+
+    Parameters
+    ----------
+    data
+        Reads `users` and `events`.
+    event
+        The moment of first value, as in `rate`.
+    up_to_days
+        Where the curve ends; what happened later is not drawn.
+    by
+        Column to cut by.
+
+    Returns
+    -------
+    One row per time at which somebody activated: x (hours since signup), value (share who activated by then),
+    low, high, at_risk (people still on the way just before).
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> time_to_value_curve(samples.tiny())[["x", "value", "at_risk"]]
+           x  value  at_risk
+    0    0.0   0.00        4
+    1    0.5   0.25        4
+    2  102.0   0.50        3
+    3  222.0   0.75        2
+    """
+    return time_to_value.function(data, event=event, by=by, grain=None)
+
+
 @measure(shape="rate", unit="share of signups", better="higher", reads="users events",
          settings={"event": "activation.event"})
 def day1_rate(data: Data, *, event: Moment | None = None, by: str | None = None, grain: Grain = "week") -> Table:
