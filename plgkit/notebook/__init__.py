@@ -3,7 +3,7 @@
 from plgkit.notebook.comparing import apart, target
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
-from plgkit.notebook.reading import against, before, change, last
+from plgkit.notebook.reading import against, among, before, change, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.words import (
@@ -21,7 +21,7 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
+    "against", "among", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
     "last", "latest", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
     "table", "target", "tile", "tiles",
 ]

@@ -14,7 +14,7 @@ _MOST_ROWS = 60
 _LONGEST_CELL = 80
 _HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
 _PEOPLE = ("n", "denominator", "people", "at_risk")
-_SHARES = ("value", "low", "high", "q25", "q75", "median_among")
+_SHARES = ("value", "low", "high", "q25", "q75", "median_among", "among_low", "among_high")
 
 
 def facts(frame: pd.DataFrame) -> dict[str, Any]:

@@ -54,6 +54,20 @@ def before(frame: pd.DataFrame) -> pd.Series:
     return _row(judged(frame), 2, like=frame)
 
 
+def among(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the median of those who got there in place of that of all, which half may never reach.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"n": [90], "events": [9], "value": [float("nan")], "median_among": [27.7]})
+    >>> among(frame)[["n", "value"]]
+       n  value
+    0  9   27.7
+    """
+    low, high = (frame.get(name, math.nan) for name in ("among_low", "among_high"))
+    return frame.assign(value=frame["median_among"], low=low, high=high, n=frame["events"])
+
+
 def _row(rows: pd.DataFrame, back: int, *, like: pd.DataFrame) -> pd.Series:
     if len(rows) < back:
         return pd.Series(math.nan, index=like.columns, dtype=object)

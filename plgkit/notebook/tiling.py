@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +105,7 @@ def _facts(
     if frame.empty or "value" not in frame:
         return {"value": None, "shown": words.UNKNOWN, "status": None, "target": target}
     among = "median_among" in frame and frame["value"].isna().all()
-    frame = _among(frame) if among else frame
+    frame = reading.among(frame) if among else frame
     now, then = reading.last(frame), reading.before(frame)
     people = next((now[name] for name in SIZES if name in now.index), None)
     if not words.unknown(people) and people < few:
@@ -126,11 +125,6 @@ def _facts(
         facts["change"] = reading.change(frame, unit, currency=currency)
         facts["before"] = _plain(then["value"])
     return facts
-
-
-def _among(frame: pd.DataFrame) -> pd.DataFrame:
-    """Where half never get there, the median of those who did stands in for that of all."""
-    return frame.assign(value=frame["median_among"], low=math.nan, high=math.nan, n=frame["events"])
 
 
 def _interval(row: pd.Series, people: Any, unit: str, currency: str) -> str:

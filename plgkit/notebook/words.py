@@ -177,6 +177,8 @@ def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
         return money(value if currency in _WITHOUT_CENTS else 100 * value, currency)
     if kind in _SECONDS:
         return duration(value * _SECONDS[kind])
+    if kind == "points":
+        return f"{number(value, 0)} points"
     if kind in ("days", "months"):
         return f"{number(value, 1)} {kind}"
     return number(value, 0 if float(value).is_integer() or abs(value) >= 100 else 2)
