@@ -91,13 +91,14 @@ def reached(data: Data, steps: list[Step], *, within_days: int) -> Table:
 def _earliest(rows: Table, number: int, carried: list[str], names: list[list[str]]) -> Table:
     """Each person's earliest row as `at_<number>`; where events serve several steps, with the row it was.
 
-    Of rows at the same instant, one that no later step can use goes first.
+    Of rows at the same instant, the one that the steps to come can spare goes first.
     """
     if "row" not in rows.columns:
         if carried == ["day"]:
             return rows.group_by("user_id").aggregate(day=_.day.min(), at_1=_.occurred_at.min())
         return rows.group_by("user_id", *carried).aggregate(**{f"at_{number}": _.occurred_at.min()})
-    useful = sum((rows.event.isin(step).ifelse(1, 0) for step in names[number:]), ibis.literal(0))
+    weights = [(step, 2 ** place) for place, step in enumerate(reversed(names[number:]))]
+    useful = sum((rows.event.isin(step).ifelse(weight, 0) for step, weight in weights), ibis.literal(0))
     firsts = first_of(rows.mutate(useful=useful), "user_id", "occurred_at", "useful", "row")
     return firsts.select("user_id", *carried, **{f"at_{number}": _.occurred_at, f"row_{number}": _.row})
 
