@@ -12,6 +12,7 @@ import math
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ _NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fix what a kernel would otherwise take from its surroundings."""
-    os.environ.update({"TZ": "UTC", "PYTHONHASHSEED": "0"})
+    empty = tempfile.TemporaryDirectory(prefix="plgkit-ipython-")
+    config.add_cleanup(empty.cleanup)
+    os.environ.update({"TZ": "UTC", "PYTHONHASHSEED": "0", "IPYTHONDIR": empty.name})
     if not config.pluginmanager.hasplugin("nbval"):
         return
     from nbval.plugin import IPyNbCell

@@ -31,7 +31,7 @@ def png(figure: Figure) -> tuple[str, dict[str, Any]] | None:
     if not figure.axes and not figure.lines:
         return None
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None})
+    figure.savefig(raw, format="png", dpi=_DPI, bbox_inches="tight", pil_kwargs={"compress_level": 0})
     picture = Image.open(raw).convert("RGB")
     small = io.BytesIO()
     # An octree of fewer colours would band heat maps.

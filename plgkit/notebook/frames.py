@@ -32,13 +32,13 @@ def as_text(frame: pd.DataFrame) -> str:
     return calm.to_string(max_rows=_MOST_ROWS, float_format=_rounded, line_width=None, show_dimensions=False)
 
 
-def as_html(frame: pd.DataFrame, *, few: int = 5) -> str:
+def as_html(frame: pd.DataFrame, *, few: int = 5, longest: int = _LONGEST_CELL) -> str:
     """Write a frame as an HTML table without a script, a style or a live link in it."""
     flat = _flat(frame)
     if flat.empty:
         return f'<p class="none">{escape(as_text(frame))}</p>'
     unit, currency = str(frame.attrs.get("unit", "")), str(frame.attrs.get("currency", "USD"))
-    columns = {name: _column(flat[name], name, unit, currency) for name in flat.columns}
+    columns = {name: _column(flat[name], name, unit, currency, longest) for name in flat.columns}
     if {"low", "high"} <= set(columns) and frame.attrs.get("interval", True):
         columns = _with_interval(columns)
     left = {name for name in columns if name in flat and not _numeric(flat[name])}
@@ -75,11 +75,11 @@ def _with_interval(columns: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: joined if name == "95% interval" else cells for name, cells in named.items()}
 
 
-def _column(values: pd.Series, name: str, unit: str, currency: str) -> list[str]:
-    return [_cell(value, name, unit, currency) for value in values.head(_MOST_ROWS)]
+def _column(values: pd.Series, name: str, unit: str, currency: str, longest: int) -> list[str]:
+    return [_cell(value, name, unit, currency, longest) for value in values.head(_MOST_ROWS)]
 
 
-def _cell(value: Any, name: str, unit: str, currency: str) -> str:
+def _cell(value: Any, name: str, unit: str, currency: str, longest: int) -> str:
     if isinstance(value, (list, tuple, dict, set)):
         return escape(value, at_most=_LONGEST_CELL)
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
@@ -91,7 +91,7 @@ def _cell(value: Any, name: str, unit: str, currency: str) -> str:
         return words.day(stamp) if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
     if isinstance(value, (int, float, np.number)):
         return escape(_figure(float(value), name, unit, currency))
-    return escape(value, at_most=_LONGEST_CELL)
+    return escape(value, at_most=longest)
 
 
 def _figure(value: float, name: str, unit: str, currency: str) -> str:

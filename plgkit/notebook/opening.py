@@ -50,6 +50,7 @@ def start(source: str = "", *, as_of: str = "") -> Data:
 def set_printers(shell: InteractiveShell) -> None:
     """Make a shell escape frames, describe figures, and step aside for what is missing."""
     import matplotlib
+    import matplotlib.pyplot as plt
 
     matplotlib.rcParams["text.parse_math"] = False
     pd.set_option("display.html.use_mathjax", False)
@@ -57,6 +58,8 @@ def set_printers(shell: InteractiveShell) -> None:
     if hasattr(shell, "kernel") or type(shell).__name__ == "ZMQInteractiveShell":
         # Before our own printer: the inline backend sets one of its own when it starts.
         shell.run_line_magic("matplotlib", "inline")
+        # Every figure would be drawn once more at the end of its cell, for a window that is not there.
+        plt.uninstall_repl_displayhook()
     figures.register(shell)
     printer = shell.display_formatter.mimebundle_formatter
     printer.for_type(pd.DataFrame, _frame_bundle)

@@ -11,6 +11,7 @@ from plgkit.notebook import frames
 from plgkit.notebook.text import escape, tame
 
 KEY = "plgkit"
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def table(frame: pd.DataFrame, *, few: int = 5) -> Shown:
     few
         Rows of fewer people than this are greyed.
     """
-    return Shown("table", frames.as_text(frame), frames.as_html(frame, few=few), frames.facts(frame))
+    return Shown("table", frames.as_text(frame), frames.as_html(frame, few=few, longest=_LONGEST), frames.facts(frame))
 
 
 def _sentence(kind: str, text: str, *, style: str = "") -> Shown:

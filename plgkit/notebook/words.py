@@ -179,6 +179,8 @@ def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
         return duration(value * _SECONDS[kind])
     if kind == "points":
         return f"{number(value, 0)} points"
+    if kind in _THINGS:
+        return count(value)
     if kind in ("days", "months"):
         return f"{number(value, 1)} {kind}"
     return number(value, 0 if float(value).is_integer() or abs(value) >= 100 else 2)
@@ -198,3 +200,4 @@ def gap(value: float, unit: str = "", *, currency: str = "USD") -> str:
 
 
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+_THINGS = {"people", "accounts", "invitations", "leads"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import tempfile
+import sys
 from typing import Any
 
 import nbformat
@@ -61,14 +61,10 @@ class Shell(ZMQInteractiveShell):
 
 def open_shell() -> tuple[Shell, list[Any]]:
     """Open a fresh shell and the list in which its outputs arrive."""
-    import sys
-
     outputs: list[Any] = []
     settings = Config()
     settings.HistoryManager.enabled = False
-    shell = Shell.instance(
-        config=settings, ipython_dir=tempfile.mkdtemp(prefix="plgkit-ipython-"), compiler_class=XCachingCompiler
-    )
+    shell = Shell.instance(config=settings, compiler_class=XCachingCompiler)
     record = _Record(outputs)
     shell.displayhook.session = shell.display_pub.session = record
     shell.displayhook.topic = b"execute_result"

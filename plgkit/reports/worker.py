@@ -22,6 +22,8 @@ def work(job: dict[str, Any]) -> None:
 
     folder = Path(job["folder"])
     portable = job["engine"] == PORTABLE
+    # Nobody's own start-up files and history belong in a report.
+    os.environ["IPYTHONDIR"] = str(folder / "ipython")
     options = _kernel_options(job) if portable else {"at_cell": str(folder / "at_cell")}
     result: dict[str, Any] = {"state": "ok"}
     try:
