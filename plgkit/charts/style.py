@@ -106,7 +106,7 @@ def segment_of(frame: pd.DataFrame, by: str | None = None) -> str | None:
     if by is not None:
         return by
     names = (name for name in frame.columns if name not in RESERVED)
-    return next((name for name in names if not pd.api.types.is_float_dtype(frame[name])), None)
+    return next((name for name in names if not pd.api.types.is_numeric_dtype(frame[name])), None)
 
 
 def names_of(frame: pd.DataFrame, label: str | None, value: str) -> str:
@@ -123,7 +123,7 @@ def names_of(frame: pd.DataFrame, label: str | None, value: str) -> str:
 def groups(
     frame: pd.DataFrame, by: str | None, *, most: int = 6, sums: bool = False
 ) -> dict[str, pd.DataFrame]:
-    """Split a frame by a column: the largest groups by name, the rest pooled as "others".
+    """Split a frame by a column: the largest groups by name (or by category), the rest pooled as "others".
 
     Rates are pooled from their parts. Totals are added up where `sums` says that they may be; means,
     medians and curves cannot be pooled, so that the smallest groups are left out.
@@ -133,7 +133,11 @@ def groups(
     names = frame[by].astype(object).where(frame[by].notna(), "(none)").astype(str)
     sizes = _weight(frame).groupby(names).sum().sort_values(ascending=False, kind="stable")
     shown = list(sizes.index) if len(sizes) <= most else list(sizes.index[: most - 1])
-    parts = {name: frame[names == name] for name in sorted(shown, key=lambda name: (name == "(none)", name))}
+    places = list(map(str, frame[by].cat.categories)) if hasattr(frame[by], "cat") else []
+    order = sorted(
+        shown, key=lambda name: (name == "(none)", places.index(name) if name in places else 0, name)
+    )
+    parts = {name: frame[names == name] for name in order}
     rest = _pooled(frame[~names.isin(shown)], sums=sums)
     return parts if rest is None else parts | {OTHERS: rest}
 

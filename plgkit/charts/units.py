@@ -58,7 +58,7 @@ def number(value: float, unit: str | None = None, *, currency: str = "") -> str:
         return f"{value:.1%}"
     if family == "time":
         return humane(value * seconds_in(unit))
-    text = _counted(value)
+    text = f"{value:,.0f}" if (unit or "").startswith("points") else _counted(value)
     return f"{text} {currency}".strip() if family == "money" else text
 
 
