@@ -25,9 +25,9 @@ Better = Literal["higher", "lower", "neither"]
 STAGES = ("acquisition", "activation", "engagement", "retention", "conversion", "pql", "expansion", "advocacy",
           "experiments")
 INTERVALS = {
-    "rate": "Wilson interval", "cohort": "Wilson interval", "funnel": "Wilson interval",
-    "total": "exact Poisson interval for counts", "distribution": "log-log interval of the Kaplan-Meier curve",
-    "curve": "log-log interval (Greenwood)",
+    "rate": "Wilson", "cohort": "Wilson", "funnel": "Wilson",
+    "total": "exact Poisson, for counts", "distribution": "log-log of the Kaplan-Meier curve",
+    "curve": "log-log, Greenwood",
 }
 _FOUND: dict[str, Measure] = {}
 
