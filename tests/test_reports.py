@@ -138,21 +138,32 @@ def test_the_same_inputs_give_the_same_bytes_and_unchanged_work_is_skipped(tmp_p
     assert [each.state for each in run(tmp_path / "one", set={"within_days": 14}).reports] == ["ok"]
 
 
-def test_both_engines_give_the_same_outputs(tmp_path):
-    cells = (*made.WHOLE, "print('a')", "import sys\nprint('b', file=sys.stderr)\n5", "raise MissingTable('visits', [], one_row='visit')\nx = 1",
-             "x + 1", "'5 $ and 10 $'", "def f():\n    raise KeyError('k')\nf()")
-    job = execute.Job("01_a", made.make(tmp_path / "01_a.ipynb", *cells), {"within_days": 14})
-    fork, kernel = (next(execute.execute([job], engine=engine)) for engine in ("fork", "kernel"))
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """Three notebooks run side by side: one of everything, one without its table, one with a mistake."""
+    folder = tmp_path_factory.mktemp("executed")
+    whole = (*made.WHOLE, "print('a')", "import sys\nprint('b', file=sys.stderr)\n5", "missing('visits')\nx = 1", "x + 1",
+             "'5 $ and 10 $'", "def f():\n    raise KeyError('k')\nf()")
+    aside = ("missing('visits')\nvisits = 1", "visits.tail(2)", "figure, ax = plt.subplots()\n_ = ax.plot(visits['x'])",
+             "notebook.finding(f'{visits.value:.0%}')", "pd.concat([visits, visits])", "'the rest'")
+    missing = f"{made.PRINTERS}\ndef missing(name):\n    raise MissingTable(name, [], one_row='visit')"
+    cells = {"whole": [missing if each == made.PRINTERS else each for each in whole], "aside": [missing, *aside],
+             "mistake": [missing, "undefined"]}
+    jobs = [execute.Job(name, made.make(folder / f"{name}.ipynb", *each), {"within_days": 14} if name == "whole" else {})
+            for name, each in cells.items()]
+    return jobs, {each.job.name: each for each in execute.execute(jobs)}
+
+
+def test_both_engines_give_the_same_outputs(executed):
+    jobs, outcomes = executed
+    fork, kernel = outcomes["whole"], next(execute.execute(jobs[:1], engine="kernel"))
     assert (fork.state, fork.cell, fork.error) == (kernel.state, kernel.cell, kernel.error) == ("failed", 15, "KeyError: 'k'")
     written = [normalise.as_text(normalise.tidy(json.loads(each.executed))) for each in (fork, kernel)]
     assert written[0] == written[1]
 
 
-def test_a_section_without_its_table_steps_aside_and_the_rest_goes_on(tmp_path):
-    cells = ("raise MissingTable('visits', [], one_row='visit')\nvisits = 1", "visits.tail(2)",
-             "figure, ax = plt.subplots()\n_ = ax.plot(visits['x'])", "notebook.finding(f'{visits.value:.0%}')",
-             "pd.concat([visits, visits])", "'the rest'")
-    outcome = next(execute.execute([execute.Job("a", made.make(tmp_path / "01_a.ipynb", made.PRINTERS, *cells))]))
+def test_a_section_without_its_table_steps_aside_and_the_rest_goes_on(executed):
+    outcome = executed[1]["aside"]
     outputs = [each["outputs"] for each in json.loads(outcome.executed)["cells"]]
     assert outcome.state == "ok"
     assert [len(each) for each in outputs] == [0, 1, 0, 0, 0, 0, 1]
@@ -160,9 +171,8 @@ def test_a_section_without_its_table_steps_aside_and_the_rest_goes_on(tmp_path):
         "This needs the table 'visits' (one row per visit), which these data do not have.")
 
 
-def test_an_error_of_its_own_still_fails_a_cell(tmp_path):
-    outcome = next(execute.execute([execute.Job("a", made.make(tmp_path / "01_a.ipynb", made.PRINTERS, "undefined"))]))
-    assert (outcome.state, outcome.error) == ("failed", "NameError: name 'undefined' is not defined")
+def test_a_mistake_still_fails_a_cell(executed):
+    assert (executed[1]["mistake"].state, executed[1]["mistake"].error) == ("failed", "NameError: name 'undefined' is not defined")
 
 
 def test_a_slow_notebook_is_stopped_with_its_children_and_a_dead_one_is_called_dead(tmp_path):
