@@ -134,8 +134,8 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
 
     Returns
     -------
-    One row per time at which somebody activated: x (hours since signup), value (share who activated by then),
-    low, high, at_risk (people still on the way just before).
+    One row per time at which somebody activated, and one for the end: x (hours since signup), value (share who
+    activated by then), low, high, at_risk (people still on the way just before).
 
     Examples
     --------
@@ -146,6 +146,7 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
     1    0.5   0.25        4
     2  102.0   0.50        3
     3  222.0   0.75        2
+    4  336.0   0.75        1
     """
     return time_to_value.function(data, event=event, by=by, grain=None)
 

@@ -66,6 +66,9 @@ def as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, 
         waiting = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"],
                                         level=parameters["level"])
         waiting = waiting[(waiting["time"] <= upto) & ((waiting["events"] > 0) | (waiting["time"] == 0))]
+        left = group.loc[group["duration"] > upto, "people"].sum()
+        if left and waiting["time"].iloc[-1] < upto:
+            waiting = pd.concat([waiting, waiting.tail(1).assign(time=upto, at_risk=left)])
         parts.append(waiting.assign(**{
             by or "everyone": name, "x": waiting["time"] / per, "value": 1 - waiting["survival"],
             "low": 1 - waiting["high"], "high": 1 - waiting["low"]})[columns])

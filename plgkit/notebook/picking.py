@@ -76,5 +76,9 @@ def _pick(frame: pd.DataFrame, column: str, few: int, *, ascending: bool) -> pd.
     if size is not None and (rows[size] >= few).any():
         rows = rows[rows[size] >= few]
     if rows.empty:
-        return pd.Series(math.nan, index=frame.columns, dtype=object)
+        return pd.Series({name: _nothing(frame[name]) for name in frame.columns}, dtype=object)
     return rows.sort_values(column, ascending=ascending, kind="stable").astype(object).iloc[0]
+
+
+def _nothing(values: pd.Series) -> object:
+    return words.UNKNOWN if pd.api.types.is_string_dtype(values) else math.nan

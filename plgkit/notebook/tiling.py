@@ -104,7 +104,8 @@ def _facts(
 ) -> dict[str, Any]:
     if frame.empty or "value" not in frame:
         return {"value": None, "shown": words.UNKNOWN, "status": None, "target": target}
-    among = "median_among" in frame and frame["value"].isna().all()
+    # Periods in which half got there and others in which they did not have one measure in common only.
+    among = "median_among" in frame and frame["value"].isna().any()
     frame = reading.among(frame) if among else frame
     now, then = reading.last(frame), reading.before(frame)
     people = next((now[name] for name in SIZES if name in now.index), None)
