@@ -1,8 +1,10 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
+from plgkit.notebook.card import lines, moved, next_step, standings, unasked, worst
 from plgkit.notebook.comparing import apart, target
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
+from plgkit.notebook.plans import plans
 from plgkit.notebook.reading import against, among, before, change, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
@@ -21,7 +23,8 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "highest", "hours",
-    "last", "latest", "listed", "lowest", "money", "month", "note", "number", "period", "points", "share", "show", "start",
-    "table", "target", "tile", "tiles",
+    "against", "among", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "highest",
+    "hours", "last", "latest", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
+    "number", "period", "plans", "points", "share", "show", "standings", "start", "table", "target", "tile",
+    "tiles", "unasked", "worst",
 ]

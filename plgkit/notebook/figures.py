@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from matplotlib.figure import Figure
 
-_DPI = 144
+_DPI = 120
 
 
 def register(shell: InteractiveShell) -> None:
