@@ -17,6 +17,7 @@ from plgkit.metrics.people import Moment, activated, closed, within
 from plgkit.metrics.registry import measure
 from plgkit.playbook.goals import Experiment
 from plgkit.sources.data import Data
+from plgkit.sources.engine import Grain
 from plgkit.stats import compare
 
 SUSPECT = 0.001
@@ -224,3 +225,45 @@ def sample_ratio(data: Data, *, experiment: str | None = None) -> Table:
     people = seen.group_by("experiment", "user_id").aggregate(variant=_.variant.min(), variants=_.variant.nunique())
     people = people.mutate(variant=(people.variants > 1).ifelse(ibis.null("string"), people.variant))
     return people.group_by("experiment", "variant").aggregate(people=_.count().cast("int64"))
+
+
+def _as_exposed(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    frame = frame.sort_values(["experiment", "variant", "period"], ignore_index=True)
+    frame["complete"] = shapes.complete(frame["period"], data, parameters["grain"])
+    return frame[["experiment", "variant", "period", "value", "complete"]]
+
+
+@measure(shape="table", unit="people", better="neither", reads="exposures", finish=_as_exposed)
+def exposed(data: Data, *, experiment: str | None = None, grain: Grain = "week") -> Table:
+    """People who see a variant for the first time, over time.
+
+    Parameters
+    ----------
+    data
+        Reads `exposures`.
+    experiment
+        Which one; None for all.
+    grain
+        Length of a period.
+
+    Returns
+    -------
+    One row per experiment, variant and period in which anybody came: experiment, variant, period, value
+    (people; who saw several variants stands with the first by name), complete.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> exposed(samples.tiny(), grain="month")[["variant", "period", "value"]]
+      variant     period  value
+    0  guided 2025-01-01      2
+    1   plain 2025-01-01      2
+    """
+    parts = [first_exposures(data, name).mutate(experiment=ibis.literal(name)) for name in _chosen(data, experiment)]
+    people = ibis.union(*parts) if len(parts) > 1 else parts[0] if parts else _nobody(data)
+    people = people.mutate(period=data.period(data.local(people.exposed_at).date(), grain))
+    return people.group_by("experiment", "variant", "period").aggregate(value=_.count().cast("int64"))
+
+
+def _nobody(data: Data) -> Table:
+    return data.exposures.filter(ibis.literal(False)).select("user_id", "variant", "experiment", "exposed_at")
