@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ PLAYBOOK = {
 _START = pd.Timestamp("2025-01-27")
 
 
+@functools.cache
 def frames(seed: int = 4, people: int = 90) -> dict[str, pd.DataFrame]:
     """People over three months in which the clocks change; some do things before they sign up, many near midnight."""
     rng = np.random.default_rng(seed)
@@ -65,9 +67,15 @@ def _spend(rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"day": days, "channel": "ads", "amount": rng.integers(100, 5000, 60) / 100})
 
 
-def company(seed: int = 4, **words: dict) -> Data:
-    """The random company, opened."""
-    return connect(frames(seed), as_of=AS_OF, playbook=Playbook(**(PLAYBOOK | words)))
+def company(**words: dict) -> Data:
+    """The random company, opened with other words of the playbook."""
+    return connect(frames(), as_of=AS_OF, playbook=Playbook(**(PLAYBOOK | words)))
+
+
+@functools.cache
+def usual() -> Data:
+    """The random company, opened once for all tests."""
+    return company()
 
 
 def day(time: pd.Timestamp, zone: str = ZONE) -> dt.date:

@@ -23,7 +23,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def data():
-    return plain.company()
+    return plain.usual()
 
 
 def by_period(frame: pd.DataFrame, *columns: str) -> dict:
