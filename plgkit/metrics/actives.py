@@ -92,6 +92,11 @@ def as_levels(frame: pd.DataFrame, data: Data, keys: list[str]) -> pd.DataFrame:
     return wide.reindex(every, fill_value=0).cumsum().astype("int64")
 
 
+def long(wide: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Rows of `period` and the keys for what `as_levels` has in columns."""
+    return wide.rename_axis(index="period").unstack().rename(value).reset_index()
+
+
 def window_ends(first: dt.date, data: Data, grain: engine.Grain) -> list[dt.date]:
     """The last day of every period that has ended by `as_of`, from the period of `first` on."""
     start, found = engine.period_of(first, grain, data.playbook.product.week_start), []
@@ -108,6 +113,6 @@ def as_trailing(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
         return shapes.with_count(frame.rename(columns={"change": "value"}), parameters).assign(complete=False)
     wide = as_levels(frame.assign(all=0), data, [by or "all"])
     ends = pd.DatetimeIndex(window_ends(wide.index[0].date(), data, parameters["grain"]), dtype="datetime64[us]")
-    made = wide.loc[ends].rename_axis("period").reset_index().melt("period", value_name="value", var_name=by or "all")
+    made = long(wide.loc[ends], "value")
     made["complete"] = made["period"] - pd.Timedelta(days=days - 1) >= wide.index[0]
     return shapes.ordered(shapes.with_count(made, parameters), parameters, ["value", "low", "high", "complete"])
