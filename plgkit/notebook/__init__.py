@@ -5,7 +5,7 @@ from plgkit.notebook.comparing import apart, target
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.plans import plans
-from plgkit.notebook.reading import against, among, before, change, last
+from plgkit.notebook.reading import against, among, before, change, first, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.words import (
@@ -23,7 +23,7 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "highest",
+    "against", "among", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "first", "highest",
     "hours", "last", "latest", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
     "number", "period", "plans", "points", "share", "show", "standings", "start", "table", "target", "tile",
     "tiles", "unasked", "worst",

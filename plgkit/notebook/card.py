@@ -32,7 +32,7 @@ def lines(card: pd.DataFrame) -> pd.DataFrame:
     0  Activation  50.0%    60%  cannot tell
     """
     currency = card.attrs.get("currency", "USD")
-    rows = [{"stage": row.stage, "measure": row.label, "now": words.show(row.value, row.unit, currency=currency),
+    rows = [{"stage": _stage(row.stage), "measure": row.label, "now": words.show(row.value, row.unit, currency=currency),
              "interval": _between(row, currency), "before": _shown(row.before, row.unit, currency),
              "change": _changed(row, currency),
              "target": "" if words.unknown(row.target) else target_words(row.target, row.unit, currency=currency),
@@ -139,4 +139,4 @@ def unasked(card: pd.DataFrame) -> str:
 
 
 def _stage(name: str) -> str:
-    return "Qualified leads" if name == "pql" else name[0].upper() + name[1:]
+    return "Qualified leads" if name == "pql" else name.capitalize()

@@ -11,6 +11,7 @@ from plgkit.notebook import words
 from plgkit.notebook.text import escape, tame
 
 _MOST_ROWS = 60
+_LONG_CELL = 40
 _LONGEST_CELL = 80
 _HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
 _PEOPLE = ("n", "denominator", "people", "at_risk")
@@ -41,12 +42,12 @@ def as_html(frame: pd.DataFrame, *, few: int = 5, longest: int = _LONGEST_CELL) 
     columns = {name: _column(flat[name], name, unit, currency, longest) for name in flat.columns}
     if {"low", "high"} <= set(columns) and frame.attrs.get("interval", True):
         columns = _with_interval(columns)
-    left = {name for name in columns if name in flat and not _numeric(flat[name])}
-    head = "".join(f"<th{_class(name in left)}>{_head(name, flat)}</th>" for name in columns)
+    kinds = {name: _class(flat[name], cells) if name in flat else "" for name, cells in columns.items()}
+    head = "".join(f"<th{kinds[name]}>{_head(name, flat)}</th>" for name in columns)
     grey = _few(flat, few)
     rows = [
         ('<tr class="few">' if grey[at] else "<tr>")
-        + "".join(f"<td{_class(name in left)}>{cells[at]}</td>" for name, cells in columns.items())
+        + "".join(f"<td{kinds[name]}>{cells[at]}</td>" for name, cells in columns.items())
         + "</tr>"
         for at in range(min(len(flat), _MOST_ROWS))
     ]
@@ -132,5 +133,7 @@ def _head(name: str, frame: pd.DataFrame) -> str:
     return escape(shown, at_most=_LONGEST_CELL)
 
 
-def _class(left: bool) -> str:
-    return ' class="text"' if left else ""
+def _class(values: pd.Series, cells: list[str]) -> str:
+    if _numeric(values):
+        return ""
+    return ' class="text long"' if max(map(len, cells), default=0) > _LONG_CELL else ' class="text"'

@@ -54,6 +54,18 @@ def before(frame: pd.DataFrame) -> pd.Series:
     return _row(judged(frame), 2, like=frame)
 
 
+def first(frame: pd.DataFrame) -> pd.Series:
+    """Give the first row that is final; a row of missing values if there is none.
+
+    Examples
+    --------
+    >>> first(pd.DataFrame({"value": [0.4, 0.5]})).value
+    0.4
+    """
+    rows = judged(frame)
+    return _row(rows, max(len(rows), 1), like=frame)
+
+
 def among(frame: pd.DataFrame) -> pd.DataFrame:
     """Put the median of those who got there in place of that of all, which half may never reach.
 
