@@ -10,6 +10,7 @@ from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.words import (
     count,
+    counted,
     day,
     duration,
     hours,
@@ -23,7 +24,7 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "change", "count", "day", "definition", "duration", "finding", "first", "highest",
+    "against", "among", "apart", "before", "change", "count", "counted", "day", "definition", "duration", "finding", "first", "highest",
     "hours", "last", "latest", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
     "number", "period", "plans", "points", "share", "show", "standings", "start", "table", "target", "tile",
     "tiles", "unasked", "worst",
