@@ -43,18 +43,6 @@ def last(frame: pd.DataFrame) -> pd.Series:
     return _row(judged(frame), 1, like=frame)
 
 
-def first(frame: pd.DataFrame) -> pd.Series:
-    """Give the first row that is final; a row of missing values if the frame has none.
-
-    Examples
-    --------
-    >>> first(pd.DataFrame({"value": [0.4, 0.5]})).value
-    0.4
-    """
-    rows = judged(frame)
-    return _row(rows, len(rows) or 1, like=frame)
-
-
 def before(frame: pd.DataFrame) -> pd.Series:
     """Give the final row before the last one; a row of missing values if there is none.
 

@@ -54,6 +54,17 @@ def count(value: float) -> str:
     return number(value, 0)
 
 
+def counted(value: float, one: str, many: str | None = None) -> str:
+    """Write a number with the word for what is counted, in the singular for one.
+
+    Examples
+    --------
+    >>> counted(1, "account"), counted(1200, "person", "people")
+    ('1 account', '1,200 people')
+    """
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
 def share(value: float, digits: int = 0) -> str:
     """Write a share of one as a percentage.
 
