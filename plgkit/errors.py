@@ -147,3 +147,10 @@ class UnknownExperiment(PlgkitError, ValueError):
 
     def __init__(self, name: str, known: Iterable[str]):
         super().__init__(f"No experiment {name!r} in table 'exposures'. {nearest(name, known)}")
+
+
+class Busy(PlgkitError, RuntimeError):
+    """A second run into a folder that another run is writing to."""
+
+    def __init__(self, folder: object):
+        super().__init__(f"Another run is writing to {folder}. Wait for it, or give another folder with --out.")

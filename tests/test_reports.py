@@ -15,9 +15,8 @@ import pytest
 from filelock import FileLock
 
 from plgkit import reports
-from plgkit.errors import UnknownParameter
+from plgkit.errors import Busy, UnknownParameter
 from plgkit.reports import execute, normalise
-from plgkit.reports.runner import Busy
 from plgkit.samples.tiny import frames
 
 JANUARY, FEBRUARY = "2025-01-31", "2025-02-28"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plgkit.errors import BadParameter
 from plgkit.reports.worker import PORTABLE
 
 FORK = "fork"
@@ -70,6 +71,8 @@ def execute(
         The folder that relative paths in a notebook start from.
     """
     engine = PORTABLE if workers == 0 else engine or best_engine()
+    if engine == FORK and not hasattr(os, "fork"):
+        raise BadParameter("engine", engine, expected=f"{PORTABLE!r}: this system cannot fork")
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plgkit-")))
         if jobs:

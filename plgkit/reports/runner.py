@@ -12,19 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plgkit.errors import BadParameter, PlgkitError, UnknownParameter
+from plgkit.errors import BadParameter, Busy, UnknownParameter
 from plgkit.reports import books, execute, index, parameters, shelf, status
 from plgkit.reports.status import Status
 
 Progress = Callable[[str, str], None]
 _FILLED_BY_US = ("source", "as_of")
-
-
-class Busy(PlgkitError, RuntimeError):
-    """A second run into a folder that another run is writing to."""
-
-    def __init__(self, out: Path):
-        super().__init__(f"Another run is writing to {out}. Wait for it, or give another folder with --out.")
 
 
 @dataclass(frozen=True)
