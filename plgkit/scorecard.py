@@ -113,8 +113,7 @@ def scorecard(data: Data, *, grain: engine.Grain = "month", measures: Iterable[s
     1  Recurring revenue   30.0    70.0     NaN    no target
     """
     rows = [_line(data, each, grain) for each in _chosen(data, measures)]
-    made = pd.DataFrame(rows).astype({name: "float64" for name in ("value", "low", "high", "n", "before", "change",
-                                                                  "target")})
+    made = pd.DataFrame(rows).astype(dict.fromkeys(("value", "low", "high", "n", "before", "change", "target"), "float64"))
     made["due"] = pd.to_datetime(made["due"]).astype("datetime64[us]")
     made["period"] = pd.to_datetime(made["period"]).astype("datetime64[us]")
     made["change_is_noise"] = made["change_is_noise"].astype("boolean")
@@ -123,10 +122,11 @@ def scorecard(data: Data, *, grain: engine.Grain = "month", measures: Iterable[s
 
 
 def leak(card: pd.DataFrame) -> pd.Series | None:
-    """The line that falls short of its target by most, and so the stage that leaks most; None if none does.
+    """The line that falls furthest short in the stage that leaks most; None if no line surely misses its target.
 
-    Only lines whose whole interval misses the target count, so that none is chosen for noise. The shortfall is what is missing of the
-    target, as a share of it; where less is better, the share by which the value would have to fall.
+    A line falls short by what is missing of its target beyond its interval, as a share of the target; where
+    less is better, by the share by which it would have to fall. The stage that leaks most is the one with the
+    largest mean over its lines that have a target and an interval, so that one odd line makes no stage the worst.
 
     Parameters
     ----------
@@ -139,10 +139,13 @@ def leak(card: pd.DataFrame) -> pd.Series | None:
     >>> leak(scorecard(samples.tiny())) is None
     True
     """
-    off = card[(card["status"] == OFF) & card["low"].notna() & card["high"].notna()]
-    off = off.assign(shortfall=[_shortfall(row) for row in off.itertuples()])
-    off = off[off["shortfall"] > 0]
-    return None if off.empty else off.loc[off["shortfall"].astype("float64").idxmax()]
+    judged = card[card["status"].isin([ON, OFF, UNSURE]) & card["low"].notna() & card["high"].notna()]
+    judged = judged.assign(shortfall=[_shortfall(row) if row.status == OFF else 0.0 for row in judged.itertuples()])
+    stages = judged.groupby("stage", sort=False)["shortfall"].mean()
+    if not (stages > 0).any():
+        return None
+    worst = judged.loc[judged["stage"] == stages.idxmax(), "shortfall"].astype("float64")
+    return judged.loc[worst.idxmax()]
 
 
 def history(card: pd.DataFrame) -> pd.DataFrame:
@@ -160,7 +163,9 @@ def history(card: pd.DataFrame) -> pd.DataFrame:
     made = card[columns].explode(["periods", "trend"], ignore_index=True)
     made = made.rename(columns={"periods": "period", "trend": "value"})
     made["period"] = pd.to_datetime(made["period"]).astype("datetime64[us]")
-    return made.astype({"value": "float64"})
+    made = made.astype({"value": "float64"})
+    made.attrs = dict(card.attrs)
+    return made
 
 
 def _chosen(data: Data, measures: Iterable[str] | None) -> list[Headline]:
@@ -201,7 +206,7 @@ def _values(frame: pd.DataFrame, headline: Headline) -> pd.DataFrame:
     if headline.column == "median_among":
         made = made.assign(value=made["median_among"], low=made["among_low"], high=made["among_high"], n=made["events"])
     elif "n" not in made:
-        made["n"] = made["denominator"] if "denominator" in made else math.nan
+        made["n"] = made.get("denominator", math.nan)
     if "period" not in made:
         made["period"] = pd.NaT
     if "value" not in made or not {"low", "high"} <= set(made.columns):

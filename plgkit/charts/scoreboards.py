@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ACROSS = 3
+_STAGES = {"pql": "Qualified leads"}
 _STATUS = {"on target": ("▲", "#00795a"), "off target": ("▼", "#b34700"), "cannot tell": ("○", style.MUTED)}
 
 
@@ -36,16 +37,16 @@ def scoreboard(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax
         Where to draw; a new figure by default.
     """
-    top, said = 0.0, []
+    top, said, currency = 0.0, [], history.attrs.get("currency", "")
     for stage, measures in history.groupby("stage", sort=False):
-        ax.text(0.02, top + 0.42, short(str(stage).capitalize()), fontweight="bold", va="center")
+        ax.text(0.02, top + 0.42, short(_STAGES.get(str(stage), str(stage).capitalize())), fontweight="bold", va="center")
         ax.plot([0.02, _ACROSS - 0.06], [top + 0.6, top + 0.6], color=style.LINE, linewidth=1)
         top += 0.55
         groups = list(measures.groupby("measure", sort=False))
         for place, (name, rows) in enumerate(groups):
             rows = rows.sort_values("period", kind="stable")
-            _cell(ax, place % _ACROSS, top + place // _ACROSS, name, rows)
-            said.append(_sentence(name, rows))
+            _cell(ax, place % _ACROSS, top + place // _ACROSS, name, rows, currency)
+            said.append(_sentence(name, rows, currency))
         top += -(-len(groups) // _ACROSS)
     ax.set(xlim=(0, _ACROSS), ylim=(top + 0.05, 0.05))
     ax.set_axis_off()
@@ -56,11 +57,11 @@ def scoreboard(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return style.describe(ax, alt=f"Small lines of {len(said)} measures. " + " ".join(said), caption=caption)
 
 
-def _cell(ax: Axes, column: int, top: float, name: str, rows: pd.DataFrame) -> None:
+def _cell(ax: Axes, column: int, top: float, name: str, rows: pd.DataFrame, currency: str) -> None:
     unit = _last(rows, "unit") or ""
     values = rows["value"].astype(float).to_numpy()
     known = values[~np.isnan(values)]
-    text = number(known[-1], unit) if len(known) else "no value yet"
+    text = number(known[-1], unit, currency=currency) if len(known) else "no value yet"
     ax.text(
         column + 0.02,
         top + 0.27,
@@ -107,13 +108,13 @@ def _last(rows: pd.DataFrame, name: str) -> object:
     return known.iloc[-1] if len(known) else None
 
 
-def _sentence(name: str, rows: pd.DataFrame) -> str:
+def _sentence(name: str, rows: pd.DataFrame, currency: str) -> str:
     known, unit = rows["value"].dropna(), _last(rows, "unit") or ""
     words = told(_last(rows, "label") or name)
     if known.empty:
         return f"{words}: no value yet."
     status = _last(rows, "status")
-    course = number(known.iloc[-1], unit)
+    course = number(known.iloc[-1], unit, currency=currency)
     if len(known) > 1:
-        course = f"{number(known.iloc[0], unit)} to {course}"
+        course = f"{number(known.iloc[0], unit, currency=currency)} to {course}"
     return f"{words}: {course}{', ' + str(status) if status else ''}."
