@@ -50,7 +50,8 @@ def _as_k(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 
 @measure(shape="rate", unit="activated invitees per signup", better="higher", reads="users invites events",
-         settings={"event": "activation.event", "within_days": "invites.within_days"}, finish=_as_k)
+         settings={"event": "activation.event", "within_days": "invites.within_days"}, finish=_as_k,
+         interval="bootstrap by person")
 def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None = None, by: str | None = None,
              grain: Grain = "month") -> Table:
     """Invitees each new person brings who activate (`event`) within `within_days` days of that person's signup.
@@ -239,7 +240,8 @@ def _as_nps(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
     return shapes.ordered(made, parameters, [*counts, "n", "value", "low", "high", "complete"])
 
 
-@measure(shape="total", unit="points", better="higher", reads="users surveys", finish=_as_nps)
+@measure(shape="total", unit="points", better="higher", reads="users surveys", finish=_as_nps,
+         additive=False, interval="normal interval by the variance of a trinomial")
 def nps(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Net promoter score: the share of answers of 9 and 10 less the share of 0 to 6, in points from -100 to 100.
 

@@ -259,7 +259,8 @@ def checkout_completion(data: Data, *, started: str | None = None, finished: str
                        mature=closed(data, rows.occurred_at, within_days))
 
 
-@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=ledger.as_mean)
+@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=ledger.as_mean,
+         additive=False, interval=ledger.BY_ACCOUNT)
 def arpa(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Monthly recurring revenue per paying account at the end of the period.
 
@@ -288,7 +289,8 @@ def arpa(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     return _cells(rows.mutate(numerator=rows.mrr_minor), by)
 
 
-@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=ledger.as_mean)
+@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=ledger.as_mean,
+         additive=False, interval=ledger.BY_ACCOUNT)
 def contract_value(data: Data, *, motion: Motion | None = None, by: str | None = None, grain: Grain = "month") -> Table:
     """Mean yearly value of new paying accounts (ACV): twelve times what each paid at first.
 

@@ -31,7 +31,7 @@ def _as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     return shapes.ordered(frame, parameters, ["value", "low", "high", "n", "complete"])
 
 
-@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=_as_money)
+@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=_as_money, interval="none: it is no sample")
 def mrr(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Monthly recurring revenue at the end of the period; a year's is twelve times as much.
 
@@ -150,7 +150,7 @@ def _cells(rows: Table, by: str | None) -> Table:
 
 
 @measure(shape="rate", unit="share of revenue a year before", better="higher", reads="subscriptions",
-         finish=ledger.as_money_ratio)
+         finish=ledger.as_money_ratio, interval=ledger.BY_ACCOUNT)
 def nrr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "month") -> Table:
     """Net revenue retention: what those who paid `months` months ago pay now, for each unit they paid then.
 
@@ -190,7 +190,7 @@ def nrr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "
 
 
 @measure(shape="rate", unit="share of revenue a year before", better="higher", reads="subscriptions",
-         finish=ledger.as_money_ratio)
+         finish=ledger.as_money_ratio, interval=ledger.BY_ACCOUNT)
 def grr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "month") -> Table:
     """Gross revenue retention: as net, over `months` months, but no account counts for more than it paid then.
 
@@ -242,7 +242,7 @@ def _as_gross_churn(frame: pd.DataFrame, data: Data, parameters: Mapping[str, An
 
 
 @measure(shape="rate", unit="share of what was there at the start", better="lower", reads="subscriptions",
-         finish=_as_gross_churn)
+         finish=_as_gross_churn, interval=ledger.BY_ACCOUNT)
 def gross_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain: Grain = "month") -> Table:
     """Share of the `of` of a period's start that is lost by its end, through churn and contraction.
 
@@ -284,7 +284,7 @@ def gross_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain:
 
 
 @measure(shape="rate", unit="share of what was there at the start", better="lower", reads="subscriptions",
-         finish=_as_churn)
+         finish=_as_churn, interval=ledger.BY_ACCOUNT)
 def net_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain: Grain = "month") -> Table:
     """Share of the `of` of a period's start that is lost by its end, less what expansion and reactivation bring.
 
@@ -335,7 +335,7 @@ def _check_of(of: str) -> None:
         raise BadParameter("of", of, expected='"revenue" or "accounts"')
 
 
-@measure(shape="rate", unit="ratio", better="higher", reads="subscriptions", finish=ledger.as_money_ratio)
+@measure(shape="rate", unit="ratio", better="higher", reads="subscriptions", finish=ledger.as_money_ratio, interval=ledger.BY_ACCOUNT)
 def revenue_quick_ratio(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Revenue gained for each unit of revenue lost: (new + reactivation + expansion) / (contraction + churn).
 

@@ -134,7 +134,7 @@ def _against(row: Any, made: pd.DataFrame, wanted: Experiment, level: float) -> 
 
 
 @measure(shape="table", unit="share of people exposed", better="higher", reads="exposures events",
-         finish=_as_comparison)
+         finish=_as_comparison, interval="Wilson interval; Newcombe for differences, Koopman for lifts")
 def comparison(data: Data, *, experiment: str | None = None, within_days: int | None = None) -> Table:
     """Share of the people exposed to each variant who succeed, and how it differs from the control's.
 

@@ -43,7 +43,8 @@ def _as_scores(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -
     by = parameters.get("by")
     keys = ["account_id", "paying", *([by] if by else [])]
     met = frame[frame["points"] > 0].sort_values(["account_id", "points", "signal"], ascending=[True, False, True])
-    said = met["signal"] + " (" + met["points"].map("{:.3g}".format) + ")"
+    said = pd.Series([f"{name} ({points:.3g})" for name, points in zip(met["signal"], met["points"], strict=True)],
+                     index=met.index, dtype="str")
     frame = frame.assign(signal_points=frame["points"].where(frame["fit"] == 0, 0.0),
                          fit=frame["points"].where(frame["fit"] == 1, 0.0))
     made = frame.groupby(keys, as_index=False)[["points", "signal_points", "fit"]].sum()
