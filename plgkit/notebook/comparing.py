@@ -40,3 +40,17 @@ def apart(one: pd.Series, other: pd.Series) -> str:
         return "there is too little to compare them"
     overlap = one["low"] <= other["high"] and other["low"] <= one["high"]
     return "too close to tell apart" if overlap else "more than chance would leave"
+
+
+def span(row: pd.Series, unit: str = "") -> str:
+    """Say between which values a row's true one plausibly lies.
+
+    Examples
+    --------
+    >>> span(pd.Series({"low": 24.6, "high": 30.0}), "days"), span(pd.Series({"low": None}), "days")
+    ('24.6 days to 30.0 days', 'too few to say how sure')
+    """
+    ends = [row.get(name) for name in ("low", "high")]
+    if any(words.unknown(each) for each in ends):
+        return "too few to say how sure"
+    return " to ".join(words.show(each, unit) for each in ends)
