@@ -51,7 +51,7 @@ def _as_k(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 @measure(shape="rate", unit="activated invitees per signup", better="higher", reads="users invites events",
          settings={"event": "activation.event", "within_days": "invites.within_days"}, finish=_as_k,
-         interval="bootstrap by person")
+         interval="bootstrap over people")
 def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None = None, by: str | None = None,
              grain: Grain = "month") -> Table:
     """Invitees each new person brings who activate (`event`) within `within_days` days of that person's signup.

@@ -31,7 +31,8 @@ def _as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     return shapes.ordered(frame, parameters, ["value", "low", "high", "n", "complete"])
 
 
-@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=_as_money, interval="none: it is no sample")
+@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=_as_money,
+         interval="none: it is no sample")
 def mrr(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Monthly recurring revenue at the end of the period; a year's is twelve times as much.
 
@@ -335,7 +336,8 @@ def _check_of(of: str) -> None:
         raise BadParameter("of", of, expected='"revenue" or "accounts"')
 
 
-@measure(shape="rate", unit="ratio", better="higher", reads="subscriptions", finish=ledger.as_money_ratio, interval=ledger.BY_ACCOUNT)
+@measure(shape="rate", unit="ratio", better="higher", reads="subscriptions", finish=ledger.as_money_ratio,
+         interval=ledger.BY_ACCOUNT)
 def revenue_quick_ratio(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Revenue gained for each unit of revenue lost: (new + reactivation + expansion) / (contraction + churn).
 

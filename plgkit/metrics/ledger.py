@@ -19,7 +19,7 @@ from plgkit.stats import bootstrap
 
 MINOR = 100
 """Minor units of money in one of the currency."""
-BY_ACCOUNT = "bootstrap by account"
+BY_ACCOUNT = "bootstrap over accounts"
 _NEVER = "9999-12-31"
 
 
