@@ -66,20 +66,23 @@ def active_people(data: Data, *, trailing_days: int | None = None, by: str | Non
     return shapes.total(people, _.count().cast("int64"), by=by)
 
 
+_KINDS = {"period": "datetime64[us]", "numerator": "float64", "denominator": "int64", "value": "float64",
+          "low": "float64", "high": "float64", "immature": "int64"}
+
+
 def _stickiness(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     by, days = parameters["by"], parameters["trailing_days"]
     keys = ["period", *([by] if by else [])]
     columns = ["numerator", "denominator", "value", "low", "high", "immature"]
     if frame.empty:
-        return pd.DataFrame(columns=[*keys, *columns])
+        return pd.DataFrame(columns=[*keys, *columns]).astype(_KINDS)
     wide = actives.as_levels(frame, data, [*keys[1:], "days"])
     first = wide.index[0] + pd.Timedelta(days=days - 1)
     ends = [end for end in actives.window_ends(first.date(), data, parameters["grain"]) if pd.Timestamp(end) >= first]
     cells = actives.long(wide.loc[pd.DatetimeIndex(ends, dtype="datetime64[us]")], "count")
     cells = cells.assign(numerator=cells["days"].astype("float64") / days, denominator=1)
     made = bootstrap.grouped(cells, keys, level=parameters["level"])
-    made = made.astype({"denominator": "int64"}).assign(immature=0)
-    return shapes.ordered(made, parameters, columns)
+    return shapes.ordered(made.assign(immature=0).astype(_KINDS), parameters, columns)
 
 
 @measure(shape="rate", unit="share of days", better="higher", reads="events", finish=_stickiness,
