@@ -26,8 +26,8 @@ SUSPECT = 0.001
 
 def names(data: Data) -> list[str]:
     """The experiments that anybody was exposed to up to `as_of`, in order."""
-    found = data.run(data.exposures.select("experiment").distinct().order_by("experiment"))
-    return list(found["experiment"])
+    found = data.run(data.exposures.group_by("experiment").aggregate(people=_.count()))
+    return sorted(found["experiment"])
 
 
 def plan(data: Data, name: str) -> Experiment:
