@@ -120,7 +120,7 @@ def _from_frames(frames: Mapping[str, pd.DataFrame], playbook: Playbook) -> tupl
     facts = [[name, each.columns, files.content(connection, name)] for name, each in sorted(loaded.items())]
     prepared = prepare(loaded, playbook, store=_keep_in(connection), version=cache.digest(facts, _reading_facts(playbook)))
     gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
-    return connection, prepared, _lazy_rollups(connection, prepared.tables, playbook, keep=True)
+    return connection, prepared, _rollups(connection, prepared.tables, playbook)
 
 
 def _keep_in(connection: ibis.BaseBackend):
@@ -129,19 +129,16 @@ def _keep_in(connection: ibis.BaseBackend):
     return store
 
 
-def _lazy_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook, *,
-                  keep: bool) -> dict[str, Table]:
+def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook) -> dict[str, Table]:
     if "events" not in tables:
         return {}
-    days = rollups.activity(tables["events"], playbook)
-    days = connection.create_table("activity", days, overwrite=True) if keep else days
-    weeks = rollups.activity_week(days, playbook)
-    weeks = connection.create_table("activity_week", weeks, overwrite=True) if keep else weeks
-    return {"activity": days, "activity_week": weeks}
+    days = engine.keep(connection, "activity", rollups.activity(tables["events"], playbook))
+    return {"activity": days,
+            "activity_week": engine.keep(connection, "activity_week", rollups.activity_week(days, playbook))}
 
 
 def _from_connection(connection: ibis.BaseBackend, playbook: Playbook) -> tuple:
-    """Tables stay where they are; the checks are part of every query."""
+    """Rows stay in the engine: judged there once, in temporary tables."""
     there = connection.list_tables()
     loaded = {}
     for name in TABLES:
@@ -154,9 +151,9 @@ def _from_connection(connection: ibis.BaseBackend, playbook: Playbook) -> tuple:
             schema, _dot, short = asked.rpartition(".")
             raw = connection.table(short, database=schema or None)
             loaded[name] = files.Loaded(_renamed(name, raw, source), raw.columns)
-    prepared = prepare(loaded, playbook, store=lambda _name, rows: rows, count=False,
+    prepared = prepare(loaded, playbook, store=lambda name, rows: engine.keep(connection, name, rows),
                        version=cache.digest(type(connection).__name__, _reading_facts(playbook)))
-    return connection, prepared, _lazy_rollups(connection, prepared.tables, playbook, keep=False)
+    return connection, prepared, _rollups(connection, prepared.tables, playbook)
 
 
 def _renamed(name: str, raw: Table, source: TableMap) -> Table:

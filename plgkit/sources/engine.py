@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import zoneinfo
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,22 @@ def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
     connection = ibis.duckdb.connect(path or ":memory:")
     connection.raw_sql("SET TimeZone = 'UTC'")
     return connection
+
+
+_numbers = itertools.count(1)
+
+
+def keep(connection: ibis.BaseBackend, name: str, rows: Table) -> Table:
+    """Work rows out once, for as long as the connection lasts, and return them as a table.
+
+    They never leave the engine: a temporary table, or a cached frame in Spark. Without
+    this every measure would judge every row again, and planners go astray in what they
+    cannot estimate.
+    """
+    kept = connection._create_cached_table(f"plgkit_{name}_{next(_numbers)}", rows)
+    if connection.name == "postgres":
+        connection.raw_sql(f'ANALYZE "{kept.get_name()}"').close()
+    return kept
 
 
 def run(expression: Table) -> pd.DataFrame:

@@ -44,8 +44,7 @@ class Prepared:
 Store = Callable[[str, Expression], Expression]
 
 
-def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, version: str,
-            count: bool = True) -> Prepared:
+def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, version: str) -> Prepared:
     """Judge every row of every table.
 
     Parameters
@@ -54,8 +53,6 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
         The raw tables by canonical name.
     store
         Keeps the judged rows of a table somewhere quick and returns them as a table.
-    count
-        False leaves the findings out, so that nothing but bounds is asked of the engine.
 
     Raises
     ------
@@ -71,13 +68,13 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
     for name in ORDER:
         if name in loaded:
             judged[name] = store(name, _judge(name, loaded[name], judged, playbook))
-    findings = tuple(_findings(judged, loaded, playbook)) if count else ()
+    findings = tuple(_findings(judged, loaded, playbook))
     stopping = [f"{each.table}: {each.what}" for each in findings if each.level == "error"]
     if stopping:
         raise BadData(stopping)
     tables = {name: clean.used(judged[name]) for name in TABLES if name in judged}
     if "users" not in tables and "events" in tables:
-        tables = {"users": derived_users(tables["events"]), **tables}
+        tables = {"users": store("users", derived_users(tables["events"])), **tables}
     return Prepared(tables, {name: clean.set_aside(rows) for name, rows in judged.items()}, findings, version)
 
 
