@@ -215,9 +215,10 @@ def sharing_rate(data: Data, *, kind: Kind | None = None, by: str | None = None,
     0 2025-01-01          2            4    0.5
     1 2025-02-01          0            2    0.0
     """
-    active = data.activity.mutate(period=data.period(_.day, grain)).select("user_id", "period").distinct()
-    shared = sent(data, kind).mutate(period=data.period(_.day, grain))
-    shared = shared.select("period", user_id=_.inviter_id).distinct().mutate(shared=ibis.literal(1, "int64"))
+    active = data.activity.mutate(period=data.period(_.day, grain))
+    active = active.group_by("user_id", "period").aggregate(days=_.count())
+    shared = sent(data, kind).select(user_id=_.inviter_id, period=data.period(_.day, grain))
+    shared = shared.group_by("user_id", "period").aggregate(shared=_.count())
     rows = active.left_join(shared, ["user_id", "period"])
     rows = segmented(data, rows.select("user_id", "period", shares=rows.shared.notnull()), by)
     return shapes.rate(rows, by=by, hit=rows.shares, mature=ibis.literal(True))
