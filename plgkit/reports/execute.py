@@ -46,6 +46,15 @@ class Outcome:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Host:
+    """What runs jobs: `start` hands one over, `ended` waits for some and tells how they ended."""
+
+    engine: str
+    start: Callable[[dict[str, Any]], None]
+    ended: Callable[[], list[dict[str, Any]]]
+
+
 def best_engine() -> str:
     """Name the fastest engine that this system has."""
     return FORK if hasattr(os, "fork") and sys.platform != "darwin" else PORTABLE
@@ -53,6 +62,7 @@ def best_engine() -> str:
 
 def execute(
     jobs: list[Job], *, workers: int = 2, timeout: float = 600, engine: str | None = None, cwd: Path | None = None,
+    host: Host | None = None,
 ) -> Iterator[Outcome]:
     """Run jobs and give each outcome as soon as it is there.
 
@@ -69,31 +79,38 @@ def execute(
         (ordinary Jupyter kernels); the fastest that this system has unless given.
     cwd
         The folder that relative paths in a notebook start from.
+    host
+        What `hosted` gave, if it was opened before; then `engine` is not asked.
     """
+    if not jobs:
+        return
+    with ExitStack() as stack:
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plgkit-")))
+        ready = host or stack.enter_context(hosted(workers=workers, engine=engine))
+        yield from _drive(ready, jobs, base, max(workers, 1), timeout, cwd or Path.cwd())
+
+
+@contextmanager
+def hosted(*, workers: int = 2, engine: str | None = None) -> Iterator[Host]:
+    """Open what runs notebooks; it makes itself ready while the caller does something else."""
     engine = PORTABLE if workers == 0 else engine or best_engine()
     if engine == FORK and not hasattr(os, "fork"):
         raise BadParameter("engine", engine, expected=f"{PORTABLE!r}: this system cannot fork")
-    with ExitStack() as stack:
-        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plgkit-")))
-        if jobs:
-            host = stack.enter_context(_nursery() if engine == FORK else _processes())
-            yield from _drive(host, jobs, base, max(workers, 1), timeout, engine, cwd or Path.cwd())
+    with _nursery() if engine == FORK else _processes() as (start, ended):
+        yield Host(engine, start, ended)
 
 
-def _drive(
-    host: tuple[Callable, Callable], jobs: list[Job], base: Path, workers: int, timeout: float, engine: str, cwd: Path
-) -> Iterator[Outcome]:
+def _drive(host: Host, jobs: list[Job], base: Path, workers: int, timeout: float, cwd: Path) -> Iterator[Outcome]:
     waiting, running = list(enumerate(jobs)), {}
-    start, ended = host
     while waiting or running:
         while waiting and len(running) < workers:
             at, job = waiting.pop(0)
             folder = base / str(at)
             folder.mkdir()
             running[str(at)] = (job, folder, time.monotonic())
-            start({"id": str(at), "folder": str(folder), "notebook": str(job.notebook.resolve()), "engine": engine,
-                   "parameters": job.parameters, "cwd": str(cwd), "timeout": timeout})
-        for answer in ended():
+            host.start({"id": str(at), "folder": str(folder), "notebook": str(job.notebook.resolve()), "engine": host.engine,
+                        "parameters": job.parameters, "cwd": str(cwd), "timeout": timeout})
+        for answer in host.ended():
             job, folder, began = running.pop(answer["id"])
             yield _outcome(job, folder, answer, timeout, time.monotonic() - began)
 
@@ -127,9 +144,11 @@ def _nursery() -> Iterator[tuple[Callable, Callable]]:
             [sys.executable, "-m", "plgkit.reports.nursery"], env=os.environ | _QUIET,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, start_new_session=True,
         )
-        unread = b""
+        unread, used = b"", False
 
         def start(job: dict[str, Any]) -> None:
+            nonlocal used
+            used = True
             with suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(job).encode() + b"\n")
                 process.stdin.flush()
@@ -149,6 +168,9 @@ def _nursery() -> Iterator[tuple[Callable, Callable]]:
             with suppress(BrokenPipeError):
                 process.stdin.close()
             process.stdout.close()
+            if not used:
+                # It may be importing still, and nobody waits for it any more.
+                process.kill()
             process.wait(timeout=30)
 
 

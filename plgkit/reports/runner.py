@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from plgkit.reports.status import Status
 
 Progress = Callable[[str, str], None]
 _FILLED_BY_US = ("source", "as_of")
+_RUNS_REMEMBERED = 20
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def run(
         A command to run at the end, with PLGKIT_OUT, PLGKIT_AS_OF, PLGKIT_EXIT_STATUS and
         PLGKIT_FAILED in its environment.
     progress
-        Called with a notebook's name and its state when it starts and when it ends.
+        Called with a notebook's name and its state when it is done.
 
     Returns
     -------
@@ -138,13 +140,19 @@ def run(
     try:
         with FileLock(folder / ".lock", timeout=0):
             began = time.monotonic()
-            data = _look(source, as_of)
-            reports = _run_all(found, asked, data, folder, workers, engine, force, timeout, progress or _silent)
+            with execute.hosted(workers=workers, engine=engine) as host:
+                data = _look(source, as_of)
+                planned, skipped = _plan(found, asked, data, folder, force=force)
+                for name in skipped:
+                    (progress or _silent)(name, "skipped")
+                done = _run_all(planned, data, folder, partial(execute.execute, workers=workers, timeout=timeout, host=host),
+                                progress or _silent)
+            reports = _reports(found, folder, data, done, skipped)
             removed = shelf.keep_last(folder, keep) if keep else []
             shelf.relink(folder)
             index.write(folder)
             result = RunResult(data.as_of, folder, tuple(reports), removed=tuple(removed))
-            _log(result, time.monotonic() - began)
+            _log(result, time.monotonic() - began, {name: seconds for name, (_, seconds) in done.items()})
     except Timeout:
         raise Busy(folder) from None
     return replace(result, hook_status=_call(hook, result)) if hook else result
@@ -180,36 +188,67 @@ def _look(source: str, as_of: str | None) -> _Source:
     return _Source(source, str(data.as_of), str(data.version), rows, str(data.playbook.product.name))
 
 
-def _run_all(
-    found: list[Path], asked: dict[str, tuple[dict, dict]], data: _Source, out: Path, workers: int, engine: str | None,
-    force: bool, timeout: float, progress: Progress,
-) -> list[Report]:
-    every = status.read_all(out)
+def _plan(
+    found: list[Path], asked: dict[str, tuple[dict, dict]], data: _Source, out: Path, *, force: bool
+) -> tuple[list[tuple[execute.Job, Status]], dict[str, Status]]:
+    """Say what has to run, each with the status it will have if all goes well, and what is unchanged."""
     shared = {"versions": status.versions(), "commit": status.commit(found[0].parent), "product": data.product,
-              "data": {"version": data.version, "rows": data.rows}, "as_of": data.as_of}
-    jobs, planned, reports = [], {}, {}
+              "data": {"version": data.version, "rows": data.rows}, "as_of": data.as_of, "state": status.OK}
+    planned, skipped = [], {}
     for notebook in found:
         declared, given = asked[notebook.stem]
         ours = {"source": data.source, "as_of": data.as_of}
         given = given | {name: value for name, value in ours.items() if name in declared and value}
-        shown = {name: each.default for name, each in declared.items()} | given
+        shown = {name: each.default for name, each in declared.items() if name != "source"} | given
         shown.pop("source", None)
         fresh = shared | {"name": notebook.stem, "title": books.title(notebook), "parameters": shown,
                           "digest": status.digest(notebook, given, data.version)}
         old = status.read(out / data.as_of / f"{notebook.stem}.json")
         if not force and _unchanged(out, fresh, old):
-            reports[notebook.stem] = _report(out, old, every, "skipped")
-            progress(notebook.stem, "skipped")
+            skipped[notebook.stem] = old
         else:
-            planned[notebook.stem] = fresh
-            jobs.append(execute.Job(notebook.stem, notebook, given))
-    every = [each for each in every if (each["as_of"], each["name"]) not in {(data.as_of, name) for name in planned}]
-    for outcome in execute.execute(jobs, workers=workers, timeout=timeout, engine=engine):
-        done = _finish(out, planned[outcome.job.name], outcome, every + list(planned.values()))
-        reports[outcome.job.name] = _report(out, done, every, done["state"])
-        progress(outcome.job.name, done["state"])
+            planned.append((execute.Job(notebook.stem, notebook, given), fresh))
+    return _longest_first(planned, out), skipped
+
+
+def _longest_first(planned: list[tuple[execute.Job, Status]], out: Path) -> list[tuple[execute.Job, Status]]:
+    """Begin with what took longest last time, so that no worker waits at the end; the last notebook sums up the rest."""
+    took: dict[str, float] = {}
+    log = out / "runs.jsonl"
+    if log.exists():
+        for line in log.read_text(encoding="utf-8").splitlines()[-_RUNS_REMEMBERED:]:
+            took |= json.loads(line).get("seconds_each", {})
+    return sorted(planned[::-1], key=lambda each: -took.get(each[0].name, float("inf")))
+
+
+def _run_all(
+    planned: list[tuple[execute.Job, Status]], data: _Source, out: Path,
+    run_jobs: Callable[[list[execute.Job]], Iterator[execute.Outcome]], progress: Progress,
+) -> dict[str, tuple[Status, float]]:
+    fresh = {job.name: each for job, each in planned}
+    every = [each for each in status.read_all(out) if each["as_of"] != data.as_of or each["name"] not in fresh]
+    done = {}
+    for outcome in run_jobs([job for job, _ in planned]):
+        finished = _finish(out, fresh[outcome.job.name], outcome, every + list(fresh.values()))
+        done[outcome.job.name] = (finished, round(outcome.seconds, 1))
+        progress(outcome.job.name, finished["state"])
     shelf.update_latest(out, [each for each in status.read_all(out) if each["as_of"] == data.as_of])
-    return [reports[each.stem] for each in found]
+    return done
+
+
+def _reports(
+    found: list[Path], out: Path, data: _Source, done: dict[str, tuple[Status, float]], skipped: dict[str, Status]
+) -> list[Report]:
+    every = status.read_all(out)
+    reports = []
+    for name in (each.stem for each in found):
+        known = skipped[name] if name in skipped else done[name][0]
+        changes = status.changes(known, status.before(known, every)) if known["state"] == status.OK else []
+        reports.append(Report(
+            name, "skipped" if name in skipped else known["state"], out / data.as_of / f"{name}.html", known["error"],
+            known["cell"], tuple(changes), tuple(status.broken_guardrails(known)),
+        ))
+    return reports
 
 
 def _unchanged(out: Path, fresh: Status, old: Status | None) -> bool:
@@ -229,23 +268,16 @@ def _finish(out: Path, fresh: Status, outcome: execute.Outcome, every: list[Stat
         "state": outcome.state, "error": outcome.error, "cell": outcome.cell, "traceback": list(outcome.traceback),
         "measures": status.measures(seen), "findings": status.findings(seen),
     }
-    neighbours = [each if "state" in each else each | {"state": status.OK} for each in every]
-    shelf.put(out, done, executed, neighbours)
+    shelf.put(out, done, executed, every)
     return done
 
 
-def _report(out: Path, done: Status, every: list[Status], state: str) -> Report:
-    changes = status.changes(done, status.before(done, every)) if done["state"] == status.OK else []
-    return Report(done["name"], state, out / done["as_of"] / f"{done['name']}.html", done["error"], done["cell"],
-                  tuple(changes), tuple(status.broken_guardrails(done)))
-
-
-def _log(result: RunResult, seconds: float) -> None:
+def _log(result: RunResult, seconds: float, each: dict[str, float]) -> None:
     """Add a line to the log of runs: the one file here that knows when it was written."""
     ended = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    states = {each.name: each.state for each in result.reports}
+    states = {report.name: report.state for report in result.reports}
     line = {"ended_at": ended, "seconds": round(seconds, 1), "as_of": result.as_of, "reports": states,
-            "exit_status": result.exit_status}
+            "exit_status": result.exit_status, "seconds_each": each}
     with open(result.out / "runs.jsonl", "a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
 
