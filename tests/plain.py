@@ -57,7 +57,7 @@ def _visits(rng: np.random.Generator, users: pd.DataFrame) -> pd.DataFrame:
             owner.signed_up_at - pd.Timedelta(days=rng.exponential(6) - 1))
         for visit in range(rng.integers(1, 4)):
             known = owner is not None and visit > 0 and rng.random() < 0.7
-            rows.append((f"v{number}", at + pd.Timedelta(days=int(visit)), rng.choice(["ads", "search"]),
+            rows.append((f"v{number}", at.floor("s") + pd.Timedelta(days=int(visit)), rng.choice(["ads", "search"]),
                          owner.user_id if known else None))
     return pd.DataFrame(rows, columns=["visitor_id", "visited_at", "channel", "user_id"])
 
