@@ -1,0 +1,81 @@
+"""The scorecard: the last final value of each measure against its target, and a sentence where there is none."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from plgkit import connect
+from plgkit.errors import UnknownMeasure
+from plgkit.glossary import as_markdown, glossary
+from plgkit.metrics.registry import STAGES, measures
+from plgkit.scorecard import HEADLINES, history, leak, scorecard
+
+
+@pytest.fixture(scope="module")
+def card(tiny):
+    return scorecard(tiny)
+
+
+def test_every_headline_is_a_measure_of_the_catalogue():
+    assert [each.measure for each in HEADLINES if each.measure not in measures()] == []
+
+
+def test_lines_stand_by_stage_once_each_with_a_status(card):
+    assert not card.measure.duplicated().any()
+    assert card.stage.map(STAGES.index).is_monotonic_increasing
+    assert set(card.status) <= {"on target", "off target", "cannot tell", "no target", "no data"}
+    assert (card.note[card.status == "no data"] != "").all()
+    assert (card.note[card.status != "no data"] == "").all()
+
+
+def test_the_value_is_that_of_the_last_final_period(card):
+    lines = card.set_index("measure")
+    # Nobody signs up in February, so that January is the last period with a rate.
+    assert lines.loc["activation.rate", ["value", "n", "target", "status"]].tolist() == [0.5, 4, 0.6, "cannot tell"]
+    assert lines.loc["expansion.mrr", ["value", "before", "change"]].tolist() == [30.0, 70.0, -40.0]
+    assert lines.trend["expansion.mrr"] == (70.0, 30.0)
+
+
+def test_data_with_events_alone_get_their_lines_and_a_sentence_for_the_rest():
+    days = pd.date_range("2025-01-06", "2025-03-31", freq="D")
+    events = pd.DataFrame({"user_id": [f"u{place % 9}" for place in range(len(days))], "event": "seen",
+                           "occurred_at": days})
+    lines = scorecard(connect({"events": events}, as_of="2025-03-31")).set_index("measure")
+    assert lines.loc["engagement.active_people", "status"] == "no target"
+    assert lines.loc["expansion.nrr", "note"] == (
+        "This needs the table 'subscriptions' (one row per change of what an account pays), which these data do not "
+        "have. They have: users, events. Name its file under [tables.subscriptions] in playbook.toml.")
+    assert lines.loc["activation.rate", "note"].startswith("activation.rate needs to know this")
+
+
+def line(stage: str, value: float, low: float, high: float, target: float, better: str = "higher") -> dict:
+    return {"stage": stage, "measure": f"{stage}.rate", "value": value, "low": low, "high": high, "target": target,
+            "better": better, "status": "off target"}
+
+
+def test_the_leak_is_the_largest_shortfall_that_is_no_noise():
+    made = pd.DataFrame([line("activation", 0.40, 0.38, 0.42, 0.50), line("conversion", 0.02, 0.01, 0.054, 0.06),
+                         line("retention", 0.10, 0.09, 0.11, 0.08, "lower")])
+    found = leak(made)
+    # Short beyond doubt: 1 - 0.42 / 0.50 = 16 %, 1 - 0.054 / 0.06 = 10 %, 1 - 0.08 / 0.09 = 11 %.
+    assert (found.stage, round(found.shortfall, 3)) == ("activation", 0.16)
+    assert leak(made.assign(status="cannot tell")) is None
+
+
+def test_the_history_has_a_row_for_each_value_of_each_trend(card):
+    assert len(history(card)) == card.trend.map(lambda trend: max(len(trend), 1)).sum()
+
+
+def test_an_unknown_measure_is_named_with_the_nearest_one(tiny):
+    with pytest.raises(UnknownMeasure) as caught:
+        scorecard(tiny, measures=["activation.rat"])
+    assert str(caught.value) == "No measure 'activation.rat' in the catalogue. Did you mean 'activation.rate'?"
+
+
+def test_the_glossary_explains_every_measure_in_whole_sentences():
+    words = glossary()
+    assert list(words.measure) == list(measures())
+    assert words.definition.str.endswith(".").all()
+    assert not words.definition.str.contains("`").any()
+    assert as_markdown(words).count("\n**") == len(words)
