@@ -218,7 +218,8 @@ def _longest_first(planned: list[tuple[execute.Job, Status]], out: Path) -> list
     if log.exists():
         for line in log.read_text(encoding="utf-8").splitlines()[-_RUNS_REMEMBERED:]:
             took |= json.loads(line).get("seconds_each", {})
-    return sorted(planned[::-1], key=lambda each: -took.get(each[0].name, float("inf")))
+    place = {job.name: at for at, (job, _) in enumerate(planned)}
+    return sorted(planned, key=lambda each: (took.get(each[0].name, float("inf")), place[each[0].name]), reverse=True)
 
 
 def _run_all(
