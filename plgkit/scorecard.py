@@ -45,7 +45,7 @@ HEADLINES = (
     Headline("acquisition.organic_share", "Organic share"),
     Headline("acquisition.visitor_to_signup", "Visitor to signup"),
     _median("acquisition.time_to_signup", "Time to signup", "visits.signup_within_days"),
-    Headline("acquisition.cost_per_signup", "Cost of a signup"),
+    Headline("acquisition.cost_per_signup", "Cost of a signup", {"by": None}),
     Headline("activation.rate", "Activation"),
     Headline("activation.day1_rate", "Activation on day one"),
     _median("activation.time_to_value", "Time to value", "activation.within_days"),
