@@ -88,10 +88,16 @@ class Measure:
         if not 0 < level < 1:
             raise BadParameter("level", level, expected="a share between 0 and 1, such as 0.95")
         resolved = self.resolve(data, parameters)
+        asked = f"{self.name}({resolved!r}, {level})"
+        if asked not in data.answers:
+            data.answers[asked] = self._answer(data, resolved, level)
+        return data.answers[asked].copy()
+
+    def _answer(self, data: Data, resolved: dict[str, Any], level: float) -> pd.DataFrame:
         frame = data.run(self.function(data, **resolved))
         frame = self.finish(frame, data, {**resolved, "level": level})
-        frame.attrs = {"measure": self.name, "unit": self.unit, "better": self.better, "shape": self.shape,
-                       "currency": data.playbook.product.currency, "definition": self.define(data, **parameters).text}
+        frame.attrs = {**frame.attrs, "measure": self.name, "unit": self.unit, "better": self.better, "shape": self.shape,
+                       "currency": data.playbook.product.currency, "definition": _define(self, data, resolved).text}
         return frame
 
     def query(self, data: Data, **parameters: Any) -> ibis.Table:

@@ -40,6 +40,8 @@ class Data:
         What the checks found.
     version
         A name for the rows and for how they were read; equal data, equal version.
+    answers
+        What measures have been asked so far: the same question is not worked out twice.
     """
 
     connection: ibis.BaseBackend = field(repr=False)
@@ -52,6 +54,7 @@ class Data:
     version: str
     source: str
     derived: frozenset[str] = frozenset()
+    answers: dict[str, pd.DataFrame] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict)
 
     @property
