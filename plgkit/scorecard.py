@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from plgkit.errors import PlgkitError, UnknownMeasure
-from plgkit.metrics import registry
+from plgkit.metrics import features, registry
 from plgkit.sources import engine
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def scorecard(data: Data, *, grain: engine.Grain = "month", measures: Iterable[s
     data
         The data to ask. A measure whose table or setting is missing is a line that says so.
     grain
-        Length of a period, for measures that have one to choose.
+        Length of a period, for measures that have one to choose and whose target names no other.
     measures
         Names such as "activation.rate"; by default the headlines and whatever the playbook has a target for.
 
@@ -191,6 +191,7 @@ def _line(data: Data, headline: Headline, grain: engine.Grain) -> dict[str, Any]
              "better": goal.better if goal and goal.better else measure.better}
     aim = {"target": goal.value if goal else None, "due": goal.due if goal else None,
            "guardrail": bool(goal and goal.guardrail)}
+    grain = goal.grain if goal and goal.grain else grain
     asked = {**({"grain": grain} if "grain" in measure.parameters else {}), **headline.parameters}
     try:
         final = _final(_values(measure(data, **asked), headline), data, headline, asked)
@@ -202,7 +203,7 @@ def _line(data: Data, headline: Headline, grain: engine.Grain) -> dict[str, Any]
 
 def _values(frame: pd.DataFrame, headline: Headline) -> pd.DataFrame:
     """A measure's frame with one row per period: period, value, low, high, n, and whether it is final."""
-    made = frame.copy()
+    made = frame[frame["feature"] == features.ANY].copy() if "feature" in frame else frame.copy()
     if headline.column == "median_among":
         made = made.assign(value=made["median_among"], low=made["among_low"], high=made["among_high"], n=made["events"])
     elif "n" not in made:
@@ -211,18 +212,9 @@ def _values(frame: pd.DataFrame, headline: Headline) -> pd.DataFrame:
         made["period"] = pd.NaT
     if "value" not in made or not {"low", "high"} <= set(made.columns):
         raise PlgkitError("It has no single value; ask the measure itself.")
-    return _pooled(made) if made["period"].duplicated().any() else made
-
-
-def _pooled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Several rows per period, such as one per feature, as the share over all of them; it has no interval."""
-    if not {"numerator", "denominator"} <= set(frame.columns):
+    if made["period"].duplicated().any():
         raise PlgkitError("It has several values per period; ask the measure itself.")
-    sums = frame.groupby("period").agg(
-        numerator=("numerator", "sum"), denominator=("denominator", "sum"), n=("denominator", "max"),
-        **{name: (name, how) for name, how in (("immature", "max"), ("complete", "min")) if name in frame})
-    value = sums["numerator"] / sums["denominator"].where(sums["denominator"] > 0).astype("float64")
-    return sums.assign(value=value, low=math.nan, high=math.nan).reset_index()
+    return made
 
 
 def _final(frame: pd.DataFrame, data: Data, headline: Headline, asked: dict[str, Any]) -> pd.DataFrame:

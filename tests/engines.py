@@ -120,7 +120,7 @@ def _plain(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         if kind in ("string", "json", "flag"):
             made[column] = made[column].astype(object).where(made[column].notna(), None)
         elif kind == "whole":
-            made[column] = made[column].astype("Int64")
+            made[column] = made[column].astype("Int64").astype(object).where(made[column].notna(), None)
         elif kind == "date":
             made[column] = pd.to_datetime(made[column]).dt.date
     return made

@@ -278,7 +278,7 @@ def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_d
 
     Returns
     -------
-    One row per period, segment and feature: feature, numerator and denominator (people whose days are over),
+    One row per period, segment and feature, and one "(any)" for who used any of them: feature, numerator and denominator (people whose days are over),
     value, low, high, times_per_person (mean, among those who used it), immature.
 
     Examples
@@ -286,8 +286,9 @@ def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_d
     >>> from plgkit import samples
     >>> core_feature_adoption(samples.tiny())[["feature", "numerator", "denominator", "value"]]
               feature  numerator  denominator  value
-    0  report_created          2            4   0.50
-    1   report_shared          1            4   0.25
+    0           (any)          2            4   0.50
+    1  report_created          2            4   0.50
+    2   report_shared          1            4   0.25
     """
     people = data.users if grain is None else data.users.mutate(period=data.period(_.day, grain))
     people = segmented(data, people, by)
@@ -296,4 +297,5 @@ def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_d
     done = data.event(core).select("user_id", "event", "occurred_at")
     done = people.filter(people.old).select("user_id", "signed_up_at", *keys).inner_join(done, "user_id")
     done = done.filter(within(done.occurred_at, done.signed_up_at, within_days))
-    return features.counted(people.select(*keys, counted=people.old.ifelse(1, 0)), done, keys)
+    done = done.select("user_id", "event", *keys)
+    return features.counted(people.select(*keys, counted=people.old.ifelse(1, 0)), done, keys, any_of_them=True)

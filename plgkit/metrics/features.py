@@ -15,6 +15,7 @@ from plgkit.metrics import shapes
 from plgkit.sources.data import Data
 
 EVERYBODY = ""
+ANY = "(any)"
 
 
 def keys(by: str | None, grain: str | None) -> list[str]:
@@ -22,7 +23,7 @@ def keys(by: str | None, grain: str | None) -> list[str]:
     return [*(["period"] if grain else []), *([by] if by else [])]
 
 
-def counted(people: Table, done: Table, names: list[str]) -> Table:
+def counted(people: Table, done: Table, names: list[str], *, any_of_them: bool = False) -> Table:
     """Rows per cell and feature: people and times; and one row per cell for everybody.
 
     Parameters
@@ -31,7 +32,11 @@ def counted(people: Table, done: Table, names: list[str]) -> Table:
         One row per person with `counted` (1, or 0 for who is too young) and the columns `names`.
     done
         One row per use with `user_id`, `event` and the columns `names`.
+    any_of_them
+        Whether to count those who used any of the features too.
     """
+    if any_of_them:
+        done = done.union(done.mutate(event=ibis.literal(ANY)))
     used = done.group_by("user_id", "event", *names).aggregate(n=_.count()).group_by("event", *names).aggregate(
         people=_.count().cast("int64"), times=_.n.sum().cast("int64"))
     everybody = people.group_by("counted", *names).aggregate(people=_.count().cast("int64"))
@@ -48,7 +53,8 @@ def as_adoption(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
         denominator=everybody["people"].where(everybody["times"] == 1, 0),
         immature=everybody["people"].where(everybody["times"] == 0, 0),
     ).groupby([*names, "all"], as_index=False)[["denominator", "immature"]].sum()
-    features = pd.DataFrame({"feature": list(dict.fromkeys(parameters["core"]))}).assign(all=0)
+    asked = list(dict.fromkeys([*parameters["core"], *used.loc[used["event"] == ANY, "event"]]))
+    features = pd.DataFrame({"feature": asked}).assign(all=0)
     used = used.rename(columns={"event": "feature", "people": "numerator"})
     made = cells.merge(features, on="all").merge(used, on=[*names, "all", "feature"], how="left")
     made[["numerator", "times"]] = made[["numerator", "times"]].fillna(0).astype("int64")

@@ -71,7 +71,7 @@ def tile(
         return about | {"missing": str(error), "status": None}
     if "period" in frame and frame["period"].duplicated().any():
         raise BadParameter("the frame of a tile", "several rows per period", expected="one row per period, without by=")
-    goal = _goal(data, _name(measured)) if target is FROM_PLAYBOOK else None
+    goal = _goal(data, _name(measured), parameters.get("grain")) if target is FROM_PLAYBOOK else None
     target = (goal.value if goal else None) if target is FROM_PLAYBOOK else target
     guardrail = guardrail or bool(getattr(goal, "guardrail", False))
     unit = unit or frame.attrs.get("unit") or getattr(measured, "unit", "") or ""
@@ -206,8 +206,10 @@ def _name(measured: object) -> str:
     return str(getattr(measured, "name", "") or getattr(measured, "__name__", ""))
 
 
-def _goal(data: Data | None, name: str) -> Any:
-    return None if data is None else data.playbook.targets.get(name)
+def _goal(data: Data | None, name: str, grain: str | None) -> Any:
+    """The playbook's target, unless it is for periods of another length."""
+    goal = None if data is None else data.playbook.targets.get(name)
+    return None if goal is None or (goal.grain and goal.grain != grain) else goal
 
 
 def _currency(data: Data | None) -> str:

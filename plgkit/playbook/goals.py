@@ -197,6 +197,11 @@ class Target(Section):
         description="Which side of the value is good; without it, as the measure says.",
         examples=["higher"],
     )
+    grain: Literal["day", "week", "month", "quarter"] | None = Field(
+        None,
+        description="Length of the period that the value is for; a count has another target for a week than for a month.",
+        examples=["month"],
+    )
     guardrail: bool = Field(
         False, description="A line that must hold: a run of reports fails when it is missed.", examples=[True]
     )

@@ -150,7 +150,7 @@ class Data:
     def event_names(self) -> list[str]:
         """The names of all events up to `as_of`, in order."""
         if "event_names" not in self._memo:
-            names = self.events.select("event").distinct().order_by("event")
+            names = self.events.group_by("event").aggregate(n=_.count()).order_by("event")
             self._memo["event_names"] = list(self.run(names)["event"])
         return self._memo["event_names"]
 
