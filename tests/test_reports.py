@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from plgkit import reports
-from plgkit.errors import Busy, UnknownParameter
+from plgkit.errors import BadPlaybook, Busy, UnknownParameter
 from plgkit.reports import execute, normalise
 from plgkit.samples.tiny import frames
 
@@ -214,6 +214,41 @@ def test_an_unknown_parameter_stops_a_run_before_it_begins(tmp_path):
     with pytest.raises(UnknownParameter) as caught:
         run(tmp_path, set={"within_day": "7"})
     assert str(caught.value) == "No notebook takes no parameter 'within_day'. Did you mean 'within_days'?"
+    assert not list((tmp_path / "reports").glob("????-??-??"))
+
+
+def test_a_playbook_reaches_the_notebooks_and_a_changed_word_in_it_runs_them_again(tmp_path):
+    words = tmp_path / "words.toml"
+    words.write_text('[activation]\nevent = "saved"\n')
+    opening = "from plgkit import notebook\ndata = notebook.start(source, as_of=as_of, playbook=playbook)"
+    told = 'notebook.finding(f"To activate is {data.playbook.activation.event}.")'
+    asked = f'{made.PARAMETERS}\nsource: str = ""  # data\nplaybook: str = ""  # playbook to use'
+    made.make(tmp_path / "notebooks" / "01_activation.ipynb", "# Activation", asked, opening, "## What is it?", told)
+
+    def status() -> dict:
+        return json.loads((tmp_path / "reports" / FEBRUARY / "01_activation.json").read_text())
+
+    assert run(tmp_path, playbook=words).exit_status == 0
+    assert status()["findings"] == ["To activate is saved."]
+    assert status()["parameters"]["playbook"] == "words.toml"
+    assert [each.state for each in run(tmp_path, playbook=words).reports] == ["skipped"]
+    words.write_text('[activation]\nevent = "shared"\n')
+    assert [each.state for each in run(tmp_path, playbook=words).reports] == ["ok"]
+    assert status()["findings"] == ["To activate is shared."]
+
+
+def test_a_playbook_with_a_fault_or_one_that_a_notebook_cannot_take_stops_a_run_before_it_begins(tmp_path):
+    made.make(tmp_path / "notebooks" / "01_activation.ipynb", *made.WHOLE)
+    words = tmp_path / "words.toml"
+    words.write_text("[product]\n")
+    with pytest.raises(UnknownParameter) as caught:
+        run(tmp_path, playbook=words)
+    assert str(caught.value) == "01_activation takes no parameter 'playbook'. It has: as_of, within_days."
+    made.make(tmp_path / "notebooks" / "01_activation.ipynb", "# Activation", f'{made.PARAMETERS}\nplaybook: str = ""')
+    words.write_text("[activation]\nwithin_day = 7\n")
+    with pytest.raises(BadPlaybook) as caught:
+        run(tmp_path, playbook=words)
+    assert "words.toml, line 2" in str(caught.value)
     assert not list((tmp_path / "reports").glob("????-??-??"))
 
 

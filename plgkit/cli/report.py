@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plgkit.cli.shared import as_of_option, source_argument
+from plgkit.cli.shared import as_of_option, playbook_option, source_argument
 
 if TYPE_CHECKING:
     from plgkit.reports.runner import Progress, RunResult
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command("report")
 @source_argument
 @as_of_option
+@playbook_option
 @click.option("--only", multiple=True, metavar="NAME", help="Run this notebook alone; may be given again.")
 @click.option("--out", default="reports", show_default=True, metavar="DIR", help="Folder of the reports.")
 @click.option("--notebooks", metavar="DIR", help="Folder of the notebooks; by default those of the project.")
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 @click.option("--hook", metavar="COMMAND", help="Command to run at the end; it finds PLGKIT_OUT, PLGKIT_AS_OF, "
               "PLGKIT_EXIT_STATUS and PLGKIT_FAILED in its environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print what happened as JSON.")
-def report_command(source: str | None, as_of: str | None, only: tuple[str, ...], out: str, notebooks: str | None,
-                   settings: tuple[str, ...], workers: int, engine: str | None, timeout: float, force: bool,
-                   keep: int | None, hook: str | None, as_json: bool) -> None:
+def report_command(source: str | None, as_of: str | None, playbook: str | None, only: tuple[str, ...], out: str,
+                   notebooks: str | None, settings: tuple[str, ...], workers: int, engine: str | None, timeout: float,
+                   force: bool, keep: int | None, hook: str | None, as_json: bool) -> None:
     """Run the notebooks for one date into HTML reports with an index. Running twice is safe.
 
     Exit status: 0 all well, 1 a report failed or a guardrail broke, 2 wrong use, 3 no data.
@@ -43,8 +44,9 @@ def report_command(source: str | None, as_of: str | None, only: tuple[str, ...],
     from plgkit.reports import parameters, runner
 
     result = runner.run(
-        source or "", as_of=as_of, only=only, out=out, notebooks=notebooks, workers=workers, engine=engine,
-        set=parameters.split(settings), force=force, timeout=timeout, keep=keep, hook=hook, progress=_progress(),
+        source or "", as_of=as_of, playbook=playbook, only=only, out=out, notebooks=notebooks, workers=workers,
+        engine=engine, set=parameters.split(settings), force=force, timeout=timeout, keep=keep, hook=hook,
+        progress=_progress(),
     )
     click.echo(json.dumps(result.as_data(), indent=1, ensure_ascii=False) if as_json else _summary(result))
     sys.exit(result.exit_status)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plgkit.sources import Data
 
 
-def start(source: str = "", *, as_of: str = "") -> Data:
+def start(source: str = "", *, as_of: str = "", playbook: str = "") -> Data:
     """Open the data and make everything in this notebook print safely.
 
     Parameters
@@ -26,6 +26,8 @@ def start(source: str = "", *, as_of: str = "") -> Data:
         A folder, a `playbook.toml` or a database address; empty for the bundled sample.
     as_of
         The last day counted, `YYYY-MM-DD`; empty for the last complete day.
+    playbook
+        The playbook to use; empty for the source's own.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def start(source: str = "", *, as_of: str = "") -> Data:
     from plgkit import samples
 
     place = Path(source) if source else samples.bundled_path()
-    data = plgkit.connect(place, as_of=as_of or None)
+    data = plgkit.connect(place, as_of=as_of or None, playbook=playbook or None)
     if shell is not None:
         from IPython.display import display
 

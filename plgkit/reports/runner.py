@@ -18,7 +18,7 @@ from plgkit.reports import books, execute, index, parameters, shelf, status
 from plgkit.reports.status import Status
 
 Progress = Callable[[str, str], None]
-_FILLED_BY_US = ("source", "as_of")
+_FILLED_BY_US = ("source", "as_of", "playbook")
 _RUNS_REMEMBERED = 20
 
 
@@ -71,6 +71,8 @@ class RunResult:
 class _Source:
     source: str
     as_of: str
+    playbook: str
+    words: str
     version: str
     rows: dict[str, int]
     product: str
@@ -80,6 +82,7 @@ def run(
     source: str = "",
     *,
     as_of: str | None = None,
+    playbook: str | Path | None = None,
     only: tuple[str, ...] = (),
     out: str | Path = "reports",
     notebooks: str | Path | None = None,
@@ -100,6 +103,8 @@ def run(
         What `plgkit.connect` takes as a path; empty for the bundled sample.
     as_of
         The last day counted; the last complete day unless given.
+    playbook
+        The playbook to use; the source's own unless given.
     only
         Names of notebooks, such as `activation`; all unless given.
     out
@@ -136,12 +141,12 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     where = Path(notebooks) if notebooks else books.folder()
     found = books.find(where, tuple(only))
-    asked = _parameters(found, dict(set or {}))
+    asked = _parameters(found, dict(set or {}), playbook)
     try:
         with FileLock(folder / ".lock", timeout=0):
             began = time.monotonic()
             with execute.hosted(workers=workers, engine=engine) as host:
-                data = _look(source, as_of)
+                data = _look(source, as_of, playbook)
                 planned, skipped = _plan(found, asked, data, folder, force=force)
                 for name in skipped:
                     (progress or _silent)(name, "skipped")
@@ -158,13 +163,18 @@ def run(
     return replace(result, hook_status=_call(hook, result)) if hook else result
 
 
-def _parameters(found: list[Path], given: dict[str, Any]) -> dict[str, tuple[dict, dict]]:
+def _parameters(
+    found: list[Path], given: dict[str, Any], playbook: str | Path | None = None
+) -> dict[str, tuple[dict, dict]]:
     """Give for each notebook its defaults and what it is to be asked with."""
     known = {each.stem: parameters.declared(each) for each in found}
+    deaf = [stem for stem, declared in known.items() if "playbook" not in declared]
+    if playbook and deaf:
+        raise UnknownParameter("playbook", known[deaf[0]], of=deaf[0])
     names = {name for each in known.values() for name in each}
     for name in given:
         if name in _FILLED_BY_US:
-            raise BadParameter("--set", name, expected="another parameter: SOURCE and --as-of fill this one")
+            raise BadParameter("--set", name, expected="another parameter: SOURCE, --as-of and --playbook fill this one")
         if name not in names:
             raise UnknownParameter(name, names - {*_FILLED_BY_US}, of="No notebook")
     asked = {}
@@ -174,7 +184,7 @@ def _parameters(found: list[Path], given: dict[str, Any]) -> dict[str, tuple[dic
     return asked
 
 
-def _look(source: str, as_of: str | None) -> _Source:
+def _look(source: str, as_of: str | None, playbook: str | Path | None) -> _Source:
     """Open the data once: to learn the date and the version, and to fill the cache before the notebooks do."""
     import plgkit
 
@@ -183,9 +193,10 @@ def _look(source: str, as_of: str | None) -> _Source:
         from plgkit import samples
 
         place = samples.bundled_path()
-    data = plgkit.connect(place, as_of=as_of)
+    data = plgkit.connect(place, as_of=as_of, playbook=playbook)
     rows = {name: int(data.table(name).count().execute()) for name in data.everything}
-    return _Source(source, str(data.as_of), str(data.version), rows, str(data.playbook.product.name))
+    return _Source(source, str(data.as_of), str(playbook or ""), data.playbook.model_dump_json(), str(data.version), rows,
+                   str(data.playbook.product.name))
 
 
 def _plan(
@@ -197,12 +208,13 @@ def _plan(
     planned, skipped = [], {}
     for notebook in found:
         declared, given = asked[notebook.stem]
-        ours = {"source": data.source, "as_of": data.as_of}
+        ours = {"source": data.source, "as_of": data.as_of, "playbook": data.playbook}
         given = given | {name: value for name, value in ours.items() if name in declared and value}
-        shown = {name: each.default for name, each in declared.items() if name != "source"} | given
-        shown.pop("source", None)
+        shown = {name: each.default for name, each in declared.items()} | given
+        shown |= {"playbook": Path(data.playbook).name} if data.playbook else {}
+        shown = {name: value for name, value in shown.items() if name != "source" and (name != "playbook" or value)}
         fresh = shared | {"name": notebook.stem, "title": books.title(notebook), "parameters": shown,
-                          "digest": status.digest(notebook, given, data.version)}
+                          "digest": status.digest(notebook, given, data.version, data.words)}
         old = status.read(out / data.as_of / f"{notebook.stem}.json")
         if not force and _unchanged(out, fresh, old):
             skipped[notebook.stem] = old

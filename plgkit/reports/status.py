@@ -102,10 +102,10 @@ def before(status: Status, every: list[Status]) -> Status | None:
     return max(older, key=lambda each: each["as_of"], default=None)
 
 
-def digest(notebook: Path, parameters: dict[str, Any], data_version: str) -> str:
+def digest(notebook: Path, parameters: dict[str, Any], data_version: str, playbook: str = "") -> str:
     """Name the inputs of a report: equal inputs, equal digest, equal page."""
     parts = [notebook.read_bytes(), json.dumps(parameters, sort_keys=True).encode(), data_version.encode(),
-             _source_digest(), json.dumps(versions(), sort_keys=True).encode()]
+             playbook.encode(), _source_digest(), json.dumps(versions(), sort_keys=True).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
