@@ -183,9 +183,8 @@ def test_every_engine_gives_the_same_frame(tiny, tiny_elsewhere, name):
 @pytest.fixture(scope="module")
 def acme_elsewhere(server, acme):
     tables, words = acme
-    keep = tables["users"]["user_id"].head(60)
+    keep = tables["users"]["user_id"].head(100)
     some = {name: rows[rows["user_id"].isin(keep)] if name in ("events", "users") else rows for name, rows in tables.items()}
-    some["events"] = some["events"].head(6000)
     return connect(engines.load(server, some), as_of=DAY, playbook=words), connect(some, as_of=DAY, playbook=words)
 
 

@@ -38,7 +38,13 @@ def keep(connection: ibis.BaseBackend, name: str, rows: Table) -> Table:
     kept = connection._create_cached_table(f"plgkit_{name}_{next(_numbers)}", rows)
     if connection.name == "postgres":
         connection.raw_sql(f'ANALYZE "{kept.get_name()}"').close()
-    return kept
+    return as_promised(kept, rows)
+
+
+def as_promised(kept: Table, rows: Table) -> Table:
+    """The kept rows with the types that their query promised; engines turn a shifted day into a time."""
+    promised = {name: kind for name, kind in rows.schema().items() if kept.schema()[name] != kind}
+    return kept.cast(promised) if promised else kept
 
 
 def run(expression: Table) -> pd.DataFrame:
