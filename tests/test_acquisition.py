@@ -9,7 +9,7 @@ import plain
 import pytest
 from conftest import shared
 
-from plgkit.errors import BadParameter, MissingSetting, MissingTable
+from plgkit.errors import MissingSetting, MissingTable, UnknownSegment
 from plgkit.metrics import acquisition
 from plgkit.playbook import Playbook
 from plgkit.sources.connect import connect
@@ -143,9 +143,9 @@ def test_cost_per_signup_agrees_with_dividing_by_hand(data, tables):
 
 
 def test_cost_can_only_be_cut_by_channel(tiny):
-    with pytest.raises(BadParameter) as caught:
+    with pytest.raises(UnknownSegment) as caught:
         acquisition.cost_per_signup(tiny, by="country")
-    assert str(caught.value) == "by is 'country'; expected 'channel', or None for all channels together."
+    assert str(caught.value) == "No column 'country' to cut by. It has: channel."
 
 
 def test_visits_that_are_not_there_are_named():

@@ -83,7 +83,7 @@ def test_wrong_use_is_a_sentence_and_a_status(folder, tmp_path, arguments, statu
 
 def test_init_writes_a_playbook_that_check_takes(tmp_path):
     rows = pd.DataFrame({"uid": ["ann", "bob"] * 20, "action": ["open", "save", "open", "share"] * 10,
-                         "ts": [*[f"2025-01-{day:02}T10:00:00Z" for day in range(1, 31)] * 2][:39] + ["bad"]})
+                         "ts": [*[f"2025-01-{day % 30 + 1:02}T10:00:00Z" for day in range(39)], "bad"]})
     rows.to_csv(tmp_path / "log.csv", index=False)
     assert plgkit("init", tmp_path).returncode == 0
     assert plgkit("init", tmp_path).returncode == 2

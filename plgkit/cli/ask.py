@@ -6,7 +6,15 @@ import json
 
 import click
 
-from plgkit.cli.shared import as_of_option, format_options, opened, pairs, playbook_option, show, source_argument
+from plgkit.cli.shared import (
+    as_of_option,
+    format_options,
+    opened,
+    pairs,
+    playbook_option,
+    show,
+    source_argument,
+)
 
 by_option = click.option("--by", metavar="COLUMN", help="Column to cut by, such as channel or plan.")
 grain_option = click.option("--grain", metavar="GRAIN", help="day, week, month or quarter.")

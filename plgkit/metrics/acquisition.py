@@ -11,7 +11,7 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter
+from plgkit.errors import UnknownSegment
 from plgkit.metrics import durations, shapes
 from plgkit.metrics import visitors as seen
 from plgkit.metrics.people import NONE, closed, segmented, within
@@ -294,7 +294,7 @@ def cost_per_signup(data: Data, *, by: Literal["channel"] | None = "channel", gr
     0 2025-01-01  100.0        4   25.0
     """
     if by not in ("channel", None):
-        raise BadParameter("by", by, expected="'channel', or None for all channels together")
+        raise UnknownSegment(by, ["channel"])
     keys = ["period", *([by] if by else [])]
     spent = data.spend.select(period=data.period(_.day, grain), channel=_.channel.fill_null(NONE),
                               minor=_.amount_minor, signups=ibis.literal(0, "int64"))

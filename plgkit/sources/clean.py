@@ -12,7 +12,8 @@ from collections.abc import Container, Mapping, Sequence
 import ibis
 import ibis.expr.datatypes as types
 from ibis import _
-from ibis.expr.types import BooleanValue, Table as Expression
+from ibis.expr.types import BooleanValue
+from ibis.expr.types import Table as Expression
 
 from plgkit.errors import BadSource
 from plgkit.playbook import Playbook
