@@ -86,7 +86,7 @@ def _entry(row: object) -> str:
 
 def _definition(measure: Measure, data: Data | None) -> str:
     """The first line of the docstring, with the playbook's values where they are known."""
-    plain = measure.summary.replace("`", "")
+    plain = measure.what
     if data is None:
         return plain
     try:

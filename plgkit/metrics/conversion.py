@@ -122,7 +122,7 @@ def _in_days(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> 
 @measure(shape="distribution", unit="days", better="lower", reads="accounts users subscriptions", finish=_in_days)
 def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", by: str | None = None,
                  grain: Grain | None = None) -> Table:
-    """Days from the `start` of the account or its trial to the first payment; who has not paid yet still counts.
+    """Days from the start (`start`) to the first payment; who has not paid yet still counts.
 
     Most accounts never pay, so that the median over all is often missing: half do not get there.
     `median_among` is that of those who paid, which grows as slow ones come in.
@@ -176,7 +176,7 @@ def _time_to_paid_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str
          settings={"within_days": "conversion.within_days"}, finish=_time_to_paid_curve)
 def time_to_paid_curve(data: Data, *, start: Literal["account", "trial"] = "account", within_days: int | None = None,
                        by: str | None = None) -> Table:
-    """Share of accounts that have paid, by the days since the `start` of the account or its trial.
+    """Share of accounts that have paid, by the days since the start (`start`).
 
     Kaplan-Meier: each account counts for as long as it was watched, so that young ones are in it too.
 

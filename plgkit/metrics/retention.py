@@ -27,7 +27,7 @@ Average = Literal["pooled", "mean"]
 def cohorts(data: Data, *, start: Names | None = None, back: Names | None = None, rule: Rule = "on",
             unit: Unit = "week", clock: Clock = "calendar", min_events: int = 1, first_age: int = 0,
             horizon: int | None = None, by: str | None = None) -> Table:
-    """Share of each cohort that comes back, by age in the unit `unit` and the rule `rule`.
+    """Share of each cohort that comes back at each age (unit: `unit`, rule: `rule`).
 
     A cohort holds the people who signed up (or did `start` for the first time) in one period.
 
@@ -107,7 +107,7 @@ def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
 def curve(data: Data, *, start: Names | None = None, back: Names | None = None, rule: Rule = "on",
           unit: Unit = "week", clock: Clock = "calendar", min_events: int = 1, first_age: int = 0,
           horizon: int | None = None, average: Average = "pooled", by: str | None = None) -> Table:
-    """Share of people who come back by age in the unit `unit` and the rule `rule`, over all mature cohorts (`average`).
+    """Share of people who come back at each age (unit: `unit`, rule: `rule`), over all mature cohorts (`average`).
 
     Parameters
     ----------
