@@ -85,6 +85,15 @@ class MissingSetting(PlgkitError, LookupError):
         self.key = key
 
 
+class MissingGroups(MissingSetting):
+    """A comparison of groups where all people are in one."""
+
+    def __init__(self, column: str, only: object):
+        known = f"Everybody has the same {column}, {only!r}" if only is not None else f"No {column} is known of anybody"
+        super().__init__(f"tables.users.columns.{column}", why=f"{known}: there is nothing to compare.",
+                         example=f'[tables.users] columns = {{ {column} = "its name in the file" }}')
+
+
 class BadPlaybook(PlgkitError, ValueError):
     """A playbook that cannot be used; `problems` has one sentence per fault."""
 

@@ -49,10 +49,10 @@ def glossary(data: Data | None = None) -> pd.DataFrame:
     --------
     >>> words = glossary().set_index("measure")
     >>> words.definition["advocacy.viral_signups"]
-    'Share of signups that came by an invitation or a shared link.'
+    'Share of sign-ups that came by an invitation or a shared link.'
     >>> from plgkit import samples
     >>> glossary(samples.tiny()).set_index("measure").definition["activation.day1_rate"]
-    'Share of signups who reach activation (report_created) within 24 hours of signing up.'
+    'Share of sign-ups who reach activation (report_created) within 24 hours of signing up.'
     """
     rows = [{"stage": each.stage, "measure": name, "definition": _definition(each, data), "unit": each.unit,
              "formula": _formula(each), "how_to_read": _reading(each), "reads": ", ".join(each.reads)}

@@ -40,12 +40,12 @@ def _median(measure: str, label: str, settled: str) -> Headline:
 
 
 HEADLINES = (
-    Headline("acquisition.signups", "Signups"),
-    Headline("acquisition.signup_growth", "Growth of signups"),
+    Headline("acquisition.signups", "Sign-ups"),
+    Headline("acquisition.signup_growth", "Growth of sign-ups"),
     Headline("acquisition.organic_share", "Organic share"),
-    Headline("acquisition.visitor_to_signup", "Visitor to signup"),
-    _median("acquisition.time_to_signup", "Time to signup", "visits.signup_within_days"),
-    Headline("acquisition.cost_per_signup", "Cost of a signup", {"by": None}),
+    Headline("acquisition.visitor_to_signup", "Visitor to sign-up"),
+    _median("acquisition.time_to_signup", "Time to sign-up", "visits.signup_within_days"),
+    Headline("acquisition.cost_per_signup", "Cost of a sign-up", {"by": None}),
     Headline("activation.rate", "Activation"),
     Headline("activation.day1_rate", "Activation on day one"),
     _median("activation.time_to_value", "Time to value", "activation.within_days"),
@@ -55,7 +55,7 @@ HEADLINES = (
     Headline("engagement.stickiness", "Stickiness"),
     Headline("engagement.session_frequency", "Sessions a week"),
     Headline("engagement.feature_breadth", "Features used"),
-    Headline("retention.day_n", "Retention"),
+    Headline("retention.day_n", "Retention, day 7", {"day": 7}),
     Headline("retention.user_churn", "Churn of people"),
     Headline("retention.quick_ratio", "Quick ratio of people"),
     Headline("conversion.free_to_paid", "Free to paid"),
@@ -71,9 +71,9 @@ HEADLINES = (
     Headline("expansion.grr", "Gross revenue retention"),
     Headline("expansion.gross_churn", "Churn of revenue"),
     Headline("expansion.revenue_quick_ratio", "Quick ratio of revenue"),
-    Headline("advocacy.k_factor", "Invitees per signup"),
+    Headline("advocacy.k_factor", "Invitees per sign-up"),
     Headline("advocacy.invite_acceptance", "Invitations accepted"),
-    Headline("advocacy.viral_signups", "Signups by invitation"),
+    Headline("advocacy.viral_signups", "Sign-ups by invitation"),
     Headline("advocacy.sharing_rate", "People who share"),
     Headline("advocacy.nps", "Promoter score"),
 )
@@ -224,6 +224,8 @@ def _final(frame: pd.DataFrame, data: Data, headline: Headline, asked: dict[str,
         kept = kept[kept["complete"].astype(bool)]
     if "immature" in kept:
         kept = kept[kept["immature"].fillna(0) == 0]
+    if "open_from" in frame.attrs:
+        kept = kept[~(kept["period"] >= pd.Timestamp(frame.attrs["open_from"]))]
     if headline.settled and "grain" in asked:
         section, key = headline.settled.split(".")
         days = getattr(getattr(data.playbook, section), key) * engine.DAY

@@ -16,7 +16,7 @@ set_printers(get_ipython())"""
 FRAME = """months = pd.DataFrame({
     "period": pd.date_range("2026-03-01", periods=3, freq="MS"), "numerator": [420, 380, 3], "denominator": [1000, 1000, 4],
     "value": [0.42, 0.38, 0.75], "low": [0.39, 0.35, 0.3], "high": [0.45, 0.41, 0.95], "immature": [0, 0, 9]})
-months.attrs.update(unit="share of signups", measure="activation.rate", definition="Signups who activate / signups.")
+months.attrs.update(unit="share of sign-ups", measure="activation.rate", definition="Sign-ups who activate / sign-ups.")
 months"""
 CHART = """figure, ax = plt.subplots(figsize=(4, 2))
 _ = ax.plot(months["period"], months["value"])

@@ -124,7 +124,7 @@ def test_organic_share_asks_for_the_paid_channels():
     with pytest.raises(MissingSetting) as caught:
         acquisition.organic_share(plain.company(channels={}))
     assert str(caught.value) == (
-        "acquisition.organic_share needs to know this: channels that cost money. "
+        "This needs [channels] paid in the playbook (channels that cost money). "
         'Set it in playbook.toml, for example: [channels] paid = ["ads", "affiliate"]')
 
 

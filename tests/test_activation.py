@@ -235,7 +235,7 @@ def test_onboarding_without_steps_says_where_to_set_them():
     with pytest.raises(MissingSetting) as caught:
         activation.onboarding_drop_off(plain.company(onboarding={}))
     assert str(caught.value) == (
-        "activation.onboarding_drop_off needs to know this: events, the first step first. Set it in playbook.toml, "
+        "This needs [onboarding] steps in the playbook (events, the first step first). Set it in playbook.toml, "
         'for example: [onboarding] steps = ["signed_up", "source_connected", "report_created"]')
 
 

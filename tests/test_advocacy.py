@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from plgkit import connect
-from plgkit.errors import BadParameter
+from plgkit.errors import BadParameter, MissingTable
 from plgkit.metrics import advocacy
 from plgkit.playbook import Playbook
 from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
@@ -100,3 +100,11 @@ def test_the_promoter_score_has_the_variance_of_a_trinomial_and_the_last_answer_
     half = 100 * 1.959964 * np.sqrt((0.75 - 0.75**2) / 4)
     assert found.low == pytest.approx(75 - half, abs=1e-4)
     assert found.high == 100.0
+
+
+def test_nothing_is_claimed_of_who_came_how_where_nobody_wrote_it_down(made):
+    with pytest.raises(MissingTable) as caught:
+        advocacy.viral_signups(connect({"users": made["users"], "events": made["events"]}))
+    assert str(caught.value) == (
+        "This needs the table 'invites' (one row per invitation or shared referral link), which these data do not have. "
+        "They have: events, users. Name its file under [tables.invites] in playbook.toml.")

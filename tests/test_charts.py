@@ -55,7 +55,7 @@ def rate(periods: int = 12, segments: list[str] | None = None, *, immature: int 
     frame = pd.concat(parts, ignore_index=True)
     frame["value"] = frame["numerator"] / frame["denominator"]
     frame["low"], frame["high"] = wilson(frame["numerator"], frame["denominator"])
-    frame.attrs["unit"] = "share of signups"
+    frame.attrs["unit"] = "share of sign-ups"
     return frame if segments else frame.drop(columns="channel")
 
 
@@ -250,7 +250,7 @@ def test_people_who_have_not_had_their_time_are_no_line_yet():
 def test_the_words_of_a_trend_have_its_numbers():
     words = charts.trend(rate(), target=0.4).figure.plgkit_description
     assert words["alt"] == (
-        "Line of share of signups by week, 5 Jan 2026 to 23 Mar 2026: from 50.0% to 40.0% "
+        "Line of share of sign-ups by week, 5 Jan 2026 to 23 Mar 2026: from 50.0% to 40.0% "
         "(interval 33.5% to 46.9%). Target: 40.0%. Not over yet: 1 of 12 periods."
     )
     assert words["caption"] == (
@@ -348,3 +348,18 @@ def test_a_chart_can_be_drawn_into_a_given_axes():
 def test_matplotlib_waits_until_a_chart_is_touched():
     code = "import sys, plgkit.charts as c; assert 'matplotlib' not in sys.modules; c.trend; assert c.trend is c.trend"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_a_line_shows_the_last_years_only_and_leaves_out_shares_of_few_and_ratios_to_nothing():
+    frame = rate(300, immature=0)
+    frame["period"] = pd.date_range("2001-01-01", periods=300, freq="MS")
+    frame.loc[frame.index[-3], ["denominator", "numerator"]] = 4, 2
+    frame.loc[frame.index[-2], "high"] = np.inf
+    ax = charts.trend(frame)
+    (line,) = [each for each in ax.lines if len(each.get_xdata()) > 2]
+    drawn = line.get_ydata()
+    assert len(drawn) == 61
+    assert np.isnan(drawn).tolist() == [False] * 58 + [True, False, False]
+    caption = ax.figure.plgkit_description["caption"]
+    assert caption.endswith("A gap: fewer than 5 people. The last 61 of 300 months.")
+    assert np.isfinite(ax.get_ylim()).all()

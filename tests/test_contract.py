@@ -265,7 +265,7 @@ def test_a_word_that_nobody_has_given_says_where_to_set_it():
     with pytest.raises(MissingSetting) as caught:
         find("activation.rate")(data)
     assert str(caught.value) == (
-        "activation.rate needs to know this: event that means first value. "
+        "This needs [activation] event in the playbook (event that means first value). "
         'Set it in playbook.toml, for example: [activation] event = "report_created"')
 
 

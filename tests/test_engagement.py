@@ -172,7 +172,7 @@ def test_features_must_be_named():
     with pytest.raises(MissingSetting) as caught:
         engagement.feature_breadth(plain.company(features={}))
     assert str(caught.value) == (
-        "engagement.feature_breadth needs to know this: one event per core feature. "
+        "This needs [features] core in the playbook (one event per core feature). "
         'Set it in playbook.toml, for example: [features] core = ["report_created", "alert_set"]')
 
 

@@ -45,7 +45,7 @@ def test_an_interval_that_holds_the_target_leaves_it_open(target, words, status)
 
 
 def test_a_tile_has_value_interval_people_change_and_target():
-    tile = notebook.tile(MONTHS, label="Activation", unit="share of signups", target=0.5)
+    tile = notebook.tile(MONTHS, label="Activation", unit="share of sign-ups", target=0.5)
     assert repr(notebook.tiles(tile)) == (
         "Activation: 38.0% (35.0% – 41.0%, n 1,000); 4.0 points less than the month before, within noise; "
         "below target 50%")
@@ -92,7 +92,7 @@ def test_a_table_escapes_cells_and_heads_and_greys_rows_of_few_people():
 
 def test_a_table_joins_low_and_high_to_one_interval_in_the_unit_of_the_measure():
     frame = MONTHS.head(1)
-    frame.attrs["unit"] = "share of signups"
+    frame.attrs["unit"] = "share of sign-ups"
     assert "<th>95% interval</th>" in frames.as_html(frame)
     assert "<td>39.0% – 45.0%</td>" in frames.as_html(frame)
 
@@ -112,3 +112,18 @@ def test_unknown_numbers_are_said_to_be_unknown():
     words = [f(float("nan")) for f in (notebook.share, notebook.count, notebook.duration, notebook.money, notebook.points)]
     assert set(words) == {"not known"}
     assert notebook.day(pd.NaT) == "not known"
+
+
+def test_a_period_that_is_not_over_is_not_the_last_one_judged():
+    periods = pd.to_datetime(["2026-05-01", "2026-06-01"])
+    frame = pd.DataFrame({"period": periods, "value": [0.4, 0.0], "denominator": [90, 3], "immature": [0, 0]})
+    assert notebook.last(frame).value == 0.0
+    frame.attrs["open_from"] = "2026-06-01"
+    assert notebook.last(frame).value == 0.4
+
+
+def test_groups_are_compared_in_a_period_that_is_final_for_all_of_them():
+    frame = pd.DataFrame({"period": pd.to_datetime(["2026-01-01", "2026-01-01", "2026-04-01", "2026-04-01"]),
+                          "channel": ["a", "b"] * 2, "value": [0.4, 0.3, 0.2, 0.1], "denominator": 90,
+                          "immature": [0, 0, 0, 8]})
+    assert notebook.latest(frame)["value"].tolist() == [0.4, 0.3]

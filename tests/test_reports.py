@@ -77,7 +77,7 @@ def test_a_page_has_finding_tiles_picture_and_folds_and_is_small(two_dates):
     page = good[f"{JANUARY}/01_activation.html"].decode()
     for part in ("<h2>38% activate, 4.0 points less than the month before, within noise.</h2>", "cannot tell: target 40%",
                  'alt="A line that falls from 42% to 38%."', "<figcaption>Each point is a month.</figcaption>",
-                 "<summary>Numbers</summary>", "Signups who activate / signups.", "<strong>So what?</strong>"):
+                 "<summary>Numbers</summary>", "Sign-ups who activate / sign-ups.", "<strong>So what?</strong>"):
         assert part in page
     assert len(page) < 200_000
 
@@ -165,9 +165,10 @@ def test_a_section_without_its_table_steps_aside_and_the_rest_goes_on(executed):
     outcome = executed[1]["aside"]
     outputs = [each["outputs"] for each in json.loads(outcome.executed)["cells"]]
     assert outcome.state == "ok"
-    assert [len(each) for each in outputs] == [0, 1, 0, 0, 0, 0, 1]
-    assert outputs[1][0]["metadata"]["plgkit"]["text"] == (
-        "This needs the table 'visits' (one row per visit), which these data do not have.")
+    assert [len(each) for each in outputs] == [0, 1, 1, 1, 1, 1, 1]
+    reason = "This needs the table 'visits' (one row per visit), which these data do not have."
+    assert [each[0]["metadata"]["plgkit"]["text"] for each in outputs[1:-1]] == [reason] * 5
+    assert not any("".join(each[0]["data"]["text/html"]) for each in outputs[2:-1]), "said once, marked elsewhere"
 
 
 def test_a_mistake_still_fails_a_cell(executed):
@@ -213,7 +214,7 @@ def test_an_unknown_parameter_stops_a_run_before_it_begins(tmp_path):
     made.make(tmp_path / "notebooks" / "01_activation.ipynb", *made.WHOLE)
     with pytest.raises(UnknownParameter) as caught:
         run(tmp_path, set={"within_day": "7"})
-    assert str(caught.value) == "No notebook takes no parameter 'within_day'. Did you mean 'within_days'?"
+    assert str(caught.value) == "A report takes no parameter 'within_day'. Did you mean 'within_days'?"
     assert not list((tmp_path / "reports").glob("????-??-??"))
 
 

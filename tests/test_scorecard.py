@@ -46,7 +46,7 @@ def test_data_with_events_alone_get_their_lines_and_a_sentence_for_the_rest():
     assert lines.loc["expansion.nrr", "note"] == (
         "This needs the table 'subscriptions' (one row per change of what an account pays), which these data do not "
         "have. They have: users, events. Name its file under [tables.subscriptions] in playbook.toml.")
-    assert lines.loc["activation.rate", "note"].startswith("activation.rate needs to know this")
+    assert lines.loc["activation.rate", "note"].startswith("This needs [activation] event in the playbook")
 
 
 def line(stage: str, value: float, low: float, high: float, target: float, better: str = "higher") -> dict:

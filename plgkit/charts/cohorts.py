@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 
 from plgkit.charts import style
-from plgkit.charts.labels import grain_of, period_words, span
+from plgkit.charts.labels import grain_of, period_words, recent, shortened, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WRITTEN = 16
+_MOST = 36
 
 
 def _height(frame: pd.DataFrame) -> float:
-    return min(0.9 + 0.29 * max(frame["cohort"].nunique(), 2), 8.0)
+    return min(0.9 + 0.29 * max(min(frame["cohort"].nunique(), _MOST), 2), 8.0)
 
 
 @style.chart(height=_height)
@@ -33,7 +34,7 @@ def retention(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None) ->
     ax
         Where to draw; a new figure by default.
     """
-    cells = _pooled(frame)
+    cells = _pooled(recent(frame, "cohort", most=_MOST))
     share = cells.pivot(index="cohort", columns="age", values="share")
     size = cells.groupby("cohort")["denominator"].max().reindex(share.index)
     mature = cells.pivot(index="cohort", columns="age", values="mature").reindex_like(share)
@@ -44,7 +45,8 @@ def retention(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None) ->
     _cells(ax, share, mature.to_numpy(), small)
     grain = grain_of(share.index)
     _edges(ax, share, size, grain)
-    return style.describe(ax, alt=_alt(cells, share, mature), caption=_caption(cells, grain, least))
+    return style.describe(ax, alt=_alt(cells, share, mature), caption=" ".join(
+        [_caption(cells, grain, least), *shortened(frame["cohort"], cells["cohort"])]))
 
 
 def _pooled(frame: pd.DataFrame) -> pd.DataFrame:

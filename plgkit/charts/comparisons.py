@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def _height(frame: pd.DataFrame) -> float:
+    frame = frame[frame["value"].notna()] if "value" in frame.columns else frame
     rows = len(frame)
     if "period" in frame.columns:
         rows = int(frame.groupby("period").size().max()) if rows else 0
@@ -145,12 +146,12 @@ def _points_scale(axis: Scale) -> Scale:
 def _last_over(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if "period" not in frame.columns or frame["period"].nunique() < 2:
         return frame, ""
-    over = frame
+    over = frame if "open_from" not in frame.attrs else frame[frame["period"] < pd.Timestamp(frame.attrs["open_from"])]
     if "complete" in frame.columns:
-        over = frame[frame["complete"].fillna(False).astype(bool)]
+        over = over[over["complete"].fillna(False).astype(bool)]
     elif "immature" in frame.columns:
-        waiting = frame.groupby("period")["immature"].sum()
-        over = frame[frame["period"].isin(waiting[waiting == 0].index)]
+        waiting = over.groupby("period")["immature"].sum()
+        over = over[over["period"].isin(waiting[waiting == 0].index)]
     day = over["period"].max() if len(over) else frame["period"].max()
     return frame[frame["period"] == day], period_words(day, grain_of(frame["period"]))
 

@@ -122,20 +122,25 @@ def scatter(
 
 
 def _named(ax: Axes, xs: np.ndarray, ys: np.ndarray, names: pd.Series) -> None:
-    """Name the dots, those further up first; a name that would cover another is left out."""
+    """Name the dots, those further up first; a name that would cover another or a dot is left out."""
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
+    dots = list(zip((xs - left) / (right - left), (ys - bottom) / (top - bottom), strict=True))
     taken: list[tuple[float, float, float]] = []
     for place in np.argsort(-ys, kind="stable"):
         text = short(names.iloc[place], 22)
-        x, y = (xs[place] - left) / (right - left), (ys[place] - bottom) / (top - bottom)
+        x, y = dots[place]
         wide = 0.0125 * len(text) + 0.02
-        turned = x + wide > 1
-        start = x - wide if turned else x
-        if any(
-            abs(y - other) < 0.055 and start < end and begin < start + wide for begin, end, other in taken
-        ):
+        others = taken + [(a - 0.008, a + 0.008, b) for at, (a, b) in enumerate(dots) if at != place]
+        free = [
+            start
+            for start in (x, x - wide)
+            if 0 <= start <= 1 - wide
+            and not any(abs(y - b) < 0.055 and start < end and begin < start + wide for begin, end, b in others)
+        ]
+        if not free:
             continue
+        start, turned = free[0], free[0] < x
         taken.append((start, start + wide, y))
         ax.annotate(
             text,

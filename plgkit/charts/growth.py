@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plgkit.charts import style
-from plgkit.charts.labels import date_axis, drawable, grain_of, short, span, told
+from plgkit.charts.labels import date_axis, drawable, grain_of, recent, short, shortened, span, told
 from plgkit.charts.units import compact, number, scale
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def mix(
         Where to draw; a new figure by default.
     """
     unit, segment = style.unit_of(frame, unit), style.segment_of(frame, by)
+    periods, frame = frame["period"], recent(frame)
     wide = (
         pd.DataFrame(
             {
@@ -158,11 +159,12 @@ def mix(
     first, last = (shares.dropna(how="all").iloc[place] for place in (0, -1))
     parts = ", ".join(f"{told(name)} from {first[name]:.0%} to {last[name]:.0%}" for name in shares.columns)
     alt = f"Stacked bars, share of {unit or 'the total'} by {told(segment or 'group')} and {grain_of(shares.index)}: {parts}."
-    return style.describe(ax, alt=alt, caption="Each bar is one period; its parts add up to the whole.")
+    return style.describe(ax, alt=alt, caption=" ".join(
+        ["Each bar is one period; its parts add up to the whole.", *shortened(periods, frame["period"])]))
 
 
 def _movements(ax: Axes, frame: pd.DataFrame, kinds: dict[str, str], unit: str) -> Axes:
-    frame = _by_period(frame)
+    periods, frame = frame["period"], _by_period(recent(frame))
     moves = {name: _signed(frame, name).to_numpy() for name in kinds if name in frame.columns}
     above, below = _stacked(ax, frame, moves, kinds)
     net = above + below
@@ -192,9 +194,11 @@ def _movements(ax: Axes, frame: pd.DataFrame, kinds: dict[str, str], unit: str) 
         f"difference {number(net[-1], unit, currency=currency)}. In all: {listed(sums)}."
     )
     open_ = "" if frame["complete"].all() else f" Pale: the {grain} is not over."
-    return style.describe(
-        ax, alt=alt, caption=f"Above zero: what came. Below: what went. The line is the difference.{open_}"
-    )
+    said = [
+        f"Above zero: what came. Below: what went. The line is the difference.{open_}",
+        *shortened(periods, frame["period"]),
+    ]
+    return style.describe(ax, alt=alt, caption=" ".join(said))
 
 
 def _stacked(

@@ -175,6 +175,21 @@ def period_words(day: pd.Timestamp, grain: str, *, year: bool = True, broken: bo
     return f"{text}\n{day.year}" if broken else f"{text} {day.year}"
 
 
+def recent(frame: pd.DataFrame, column: str = "period", *, most: int = 120) -> pd.DataFrame:
+    """Keep the last five years, and no more periods than there is room for."""
+    days = pd.DatetimeIndex(frame[column].dropna().unique()).sort_values()
+    if not len(days):
+        return frame
+    first = max(days[-1] - pd.DateOffset(years=5), days[-min(most, len(days))])
+    return frame[frame[column] >= first]
+
+
+def shortened(whole: pd.Series, shown: pd.Series) -> list[str]:
+    """Say how many of the periods are drawn, if not all are."""
+    drawn, all_ = shown.nunique(), whole.nunique()
+    return [f"The last {drawn} of {all_} {grain_of(whole)}s."] if drawn < all_ else []
+
+
 def grain_of(periods: pd.Series | pd.DatetimeIndex) -> str:
     """Tell from their distance whether periods are days, weeks, months, quarters or years."""
     days = pd.DatetimeIndex(pd.Series(periods).dropna().unique()).sort_values()

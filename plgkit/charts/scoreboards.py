@@ -89,7 +89,7 @@ def _spark(ax: Axes, column: int, top: float, values: np.ndarray, target: float 
     aim = [] if target is None else [float(target)]
     low, high = np.nanmin([*values, *aim]), np.nanmax([*values, *aim])
     extent = (high - low) or 1.0
-    x = column + 0.47 + 0.45 * (np.arange(len(values)) / max(len(values) - 1, 1))
+    x = column + 0.55 + 0.37 * (np.arange(len(values)) / max(len(values) - 1, 1))
     y = (
         top + 0.86 - 0.42 * (values - low) / extent
         if high > low

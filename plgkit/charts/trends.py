@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from plgkit.charts import style
-from plgkit.charts.labels import Label, date_axis, end_labels, grain_of, short, span, told
+from plgkit.charts.labels import Label, date_axis, end_labels, grain_of, recent, short, shortened, span, told
 from plgkit.charts.units import Scale, kind, number, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Units whose totals over all groups are the sum of those of each.
-_COUNTED = ("people", "accounts", "visitors", "signups", "sessions", "trials", "invites")
+_COUNTED = ("people", "accounts", "visitors", "sign-ups", "sessions", "trials", "invites")
 
 
 @style.chart(height=3.5)
@@ -25,9 +25,10 @@ def trend(
     unit: str | None = None,
     target: float | None = None,
     by: str | None = None,
+    least: int = 5,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a rate, a total or a median as a line over its periods.
+    """Draw a rate, a total or a median as a line over its periods, those of the last years.
 
     Parameters
     ----------
@@ -40,13 +41,17 @@ def trend(
         A value to reach, drawn as a dotted line.
     by
         The column of groups; found by itself. Beyond six groups the smallest are "others".
+    least
+        A share of fewer people than this is left out: it says little, and its band covers all.
     ax
         Where to draw; a new figure by default.
     """
     unit = style.unit_of(frame, unit)
-    frame = _settled(frame.sort_values("period", kind="stable"))
+    whole, frame = frame["period"], _settled(recent(frame.sort_values("period", kind="stable")))
+    few = _few(frame, unit, least)
+    frame.loc[few, ["value", "low", "high"]] = np.nan
     if not frame["value"].notna().any():
-        return style.note(ax, _why_nothing(frame))
+        return style.note(ax, _why_nothing(frame, few, least))
     currency = frame.attrs.get("currency", "")
     segment = style.segment_of(frame.drop(columns="settled"), by)
     parts = style.groups(frame, segment, sums=unit.split(" ")[0] in _COUNTED)
@@ -66,7 +71,13 @@ def trend(
     return style.describe(
         ax,
         alt=_alt(frame, parts, unit, currency, target, segment),
-        caption=_caption(frame, parts, unit, target, segment),
+        caption=" ".join(
+            [
+                _caption(frame, parts, unit, target, segment),
+                *([f"A gap: fewer than {least} people."] if few.any() else []),
+                *shortened(whole, frame["period"]),
+            ]
+        ),
     )
 
 
@@ -77,11 +88,24 @@ def _settled(frame: pd.DataFrame) -> pd.DataFrame:
         settled &= frame["immature"].fillna(0).astype(float) <= 0
     if "complete" in frame.columns:
         settled &= frame["complete"].fillna(False).astype(bool)
-    numbers = {name: frame[name].astype(float) for name in ("value", "low", "high") if name in frame.columns}
+    if frame.attrs.get("open_from"):
+        settled &= frame["period"] < pd.Timestamp(frame.attrs["open_from"])
+    names = [name for name in ("value", "low", "high") if name in frame.columns]
+    # A ratio to nothing has no place on an axis.
+    numbers = {name: frame[name].astype(float).replace([np.inf, -np.inf], np.nan) for name in names}
     return frame.assign(settled=settled, **numbers)
 
 
-def _why_nothing(frame: pd.DataFrame) -> str:
+def _few(frame: pd.DataFrame, unit: str, least: int) -> pd.Series:
+    """Mark the shares of fewer people than are needed to say anything."""
+    if kind(unit) != "share" or "denominator" not in frame.columns or "low" not in frame.columns:
+        return pd.Series(False, index=frame.index)
+    return (frame["denominator"].fillna(0) < least) & frame["value"].notna()
+
+
+def _why_nothing(frame: pd.DataFrame, few: pd.Series, least: int) -> str:
+    if few.any():
+        return f"There is nothing to draw: no period has {least} people."
     if "immature" in frame.columns and frame["immature"].fillna(0).sum() > 0:
         return "There is nothing to draw yet: nobody has had all the time that counts."
     return "There is nothing to draw: no period has a value."
@@ -273,10 +297,10 @@ def _caption(
         said.append("A gap: half of them had not got there when the data ended.")
     if target is not None:
         said.append("Dotted: the target.")
-    if not frame["settled"].all():
-        rate = "immature" in frame.columns
+    if not frame.loc[frame["value"].notna(), "settled"].all():
+        young = "immature" in frame.columns and frame["immature"].fillna(0).sum() > 0
         said.append(
-            "Hollow: not everybody has had their time." if rate else f"Hollow: the {grain} is not over."
+            "Hollow: not everybody has had their time." if young else f"Hollow: the {grain} is not over."
         )
     if segment and frame[segment].nunique(dropna=False) > len(parts):
         more = frame[segment].nunique(dropna=False) - len(parts) + (style.OTHERS in parts)

@@ -28,7 +28,7 @@ def kind(unit: str | None) -> str:
 
     Examples
     --------
-    >>> kind("share of signups"), kind("seconds"), kind("currency"), kind("people")
+    >>> kind("share of sign-ups"), kind("seconds"), kind("currency"), kind("people")
     ('share', 'time', 'money', 'number')
     """
     word = (unit or "").strip().lower().split(" ")[0].rstrip(",")
@@ -44,7 +44,7 @@ def number(value: float, unit: str | None = None, *, currency: str = "") -> str:
 
     Examples
     --------
-    >>> number(0.3618, "share of signups"), number(111600, "seconds"), number(41286, "people")
+    >>> number(0.3618, "share of sign-ups"), number(111600, "seconds"), number(41286, "people")
     ('36.2%', '31 h', '41,286')
     >>> number(1250.0, "currency", currency="USD"), number(float("nan"), "seconds")
     ('1,250 USD', 'not reached')

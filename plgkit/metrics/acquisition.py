@@ -69,9 +69,9 @@ def _growth(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
 @measure(shape="rate", unit="share", better="higher", reads="users", finish=_growth,
          interval=shapes.ODDS)
 def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -> Table:
-    """Signups against the period before: 0.1 is a tenth more.
+    """Sign-ups against the period before: 0.1 is a tenth more.
 
-    A period that is not over is not compared; its signups stand as immature.
+    A period that is not over is not compared; its sign-ups stand as immature.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -
 
     Returns
     -------
-    One row per period from the second: period, numerator (signups more than in the period before),
-    denominator (signups of the period before), value (missing after a period without any), low, high,
+    One row per period from the second: period, numerator (sign-ups more than in the period before),
+    denominator (sign-ups of the period before), value (missing after a period without any), low, high,
     immature.
 
     The interval takes both counts as Poisson: their ratio is bounded by Wilson's interval of the share
@@ -177,10 +177,10 @@ def visitor_to_signup(data: Data, *, within_days: int | None = None, by: str | N
                        mature=closed(data, people.first_at, within_days))
 
 
-@measure(shape="rate", unit="share of signups", better="higher", reads="users", settings={"paid": "channels.paid"})
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users", settings={"paid": "channels.paid"})
 def organic_share(data: Data, *, paid: list[str] | None = None, by: str | None = None,
                   grain: Grain = "week") -> Table:
-    """Share of signups that came by a channel other than the paid ones (`paid`).
+    """Share of sign-ups that came by a channel other than the paid ones (`paid`).
 
     A person without a channel counts as unpaid.
 
@@ -197,7 +197,7 @@ def organic_share(data: Data, *, paid: list[str] | None = None, by: str | None =
 
     Returns
     -------
-    One row per period of signup: period, numerator and denominator (people), value, low, high, immature
+    One row per period of sign-up: period, numerator and denominator (people), value, low, high, immature
     (always 0: a channel is known at once).
 
     Examples
@@ -262,11 +262,11 @@ def _cost(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 
 @measure(shape="table", unit="currency", better="lower", reads="spend users", finish=_cost,
-         interval="exact Poisson interval of the signups")
+         interval="exact Poisson interval of the sign-ups")
 def cost_per_signup(data: Data, *, by: Literal["channel"] | None = "channel", grain: Grain = "month") -> Table:
-    """Spend divided by signups of the same period.
+    """Spend divided by sign-ups of the same period.
 
-    By channel, or blended: with `by=None` all spend is divided by all signups, paid or not.
+    By channel, or blended: with `by=None` all spend is divided by all sign-ups, paid or not.
 
     Parameters
     ----------
@@ -279,8 +279,8 @@ def cost_per_signup(data: Data, *, by: Literal["channel"] | None = "channel", gr
 
     Returns
     -------
-    One row per period and channel: period, channel, spend (currency), signups, value (currency per signup;
-    missing where nobody signed up), low, high (the signups taken as Poisson), complete.
+    One row per period and channel: period, channel, spend (currency), signups, value (currency per sign-up;
+    missing where nobody signed up), low, high (the sign-ups taken as Poisson), complete.
 
     Examples
     --------

@@ -16,13 +16,13 @@ from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain, seconds_between
 
 
-@measure(shape="rate", unit="share of signups", better="higher", reads="users events",
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users events",
          settings={"event": "activation.event", "within_days": "activation.within_days"})
 def rate(data: Data, *, event: Moment | None = None, within_days: int | None = None,
          by: str | None = None, grain: Grain = "week") -> Table:
-    """Share of signups who reach activation (`event`) within `within_days` days of signing up.
+    """Share of sign-ups who reach activation (`event`) within `within_days` days of signing up.
 
-    Each signup counts once, in the period it joined, and only when its own days are over:
+    Each sign-up counts once, in the period it joined, and only when its own days are over:
     until then it is immature, because it can still activate.
 
     Parameters
@@ -32,7 +32,7 @@ def rate(data: Data, *, event: Moment | None = None, within_days: int | None = N
     event
         The moment of first value: an event, several of which any counts, or a rule of the playbook.
     within_days
-        Days of 24 hours from the second of signup; the last instant counts.
+        Days of 24 hours from the second of sign-up; the last instant counts.
     by
         Column to cut by.
     grain
@@ -40,7 +40,7 @@ def rate(data: Data, *, event: Moment | None = None, within_days: int | None = N
 
     Returns
     -------
-    One row per period of signup: period, numerator and denominator (people), value (0 to 1),
+    One row per period of sign-up: period, numerator and denominator (people), value (0 to 1),
     low, high, immature.
 
     Raises
@@ -84,11 +84,11 @@ def time_to_value(data: Data, *, event: Moment | None = None, by: str | None = N
     by
         Column to cut by.
     grain
-        Length of the period of signup to cut by; None takes all signups together.
+        Length of the period of sign-up to cut by; None takes all sign-ups together.
 
     Returns
     -------
-    One row per period and segment: n (signups), events (activated), value (median hours), low, high,
+    One row per period and segment: n (sign-ups), events (activated), value (median hours), low, high,
     q25, q75 (a quarter, three quarters got there), median_among (of those who did).
 
     Examples
@@ -113,11 +113,11 @@ def _time_to_value_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[st
     return durations.as_curve(frame, data, parameters, per=3600.0, upto=86400.0 * parameters["up_to_days"])
 
 
-@measure(shape="curve", unit="share of signups", better="higher", reads="users events",
+@measure(shape="curve", unit="share of sign-ups", better="higher", reads="users events",
          settings={"event": "activation.event"}, finish=_time_to_value_curve)
 def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: int = 14,
                         by: str | None = None) -> Table:
-    """Share of signups who reached activation (`event`) by each hour of the first `up_to_days` days.
+    """Share of sign-ups who reached activation (`event`) by each hour of the first `up_to_days` days.
 
     Kaplan-Meier: who has not activated counts as on the way until the end of the data.
 
@@ -134,7 +134,7 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
 
     Returns
     -------
-    One row per time at which somebody activated, and one for the end: x (hours since signup), value (share who
+    One row per time at which somebody activated, and one for the end: x (hours since sign-up), value (share who
     activated by then), low, high, at_risk (people still on the way just before).
 
     Examples
@@ -151,10 +151,10 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
     return time_to_value.function(data, event=event, by=by, grain=None)
 
 
-@measure(shape="rate", unit="share of signups", better="higher", reads="users events",
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users events",
          settings={"event": "activation.event"})
 def day1_rate(data: Data, *, event: Moment | None = None, by: str | None = None, grain: Grain = "week") -> Table:
-    """Share of signups who reach activation (`event`) within 24 hours of signing up.
+    """Share of sign-ups who reach activation (`event`) within 24 hours of signing up.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def day1_rate(data: Data, *, event: Moment | None = None, by: str | None = None,
 
     Returns
     -------
-    One row per period of signup, as in `rate`.
+    One row per period of sign-up, as in `rate`.
 
     Examples
     --------
@@ -256,12 +256,12 @@ def onboarding_drop_off(data: Data, *, steps: list[str] | None = None, within_da
     return funnels.counted(data, people, steps, within_days=within_days, by=by)
 
 
-@measure(shape="table", unit="share of signups", better="higher", reads="users events", finish=features.as_adoption,
+@measure(shape="table", unit="share of sign-ups", better="higher", reads="users events", finish=features.as_adoption,
          interval="Wilson interval",
          settings={"core": "features.core", "within_days": "activation.within_days"})
 def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_days: int | None = None,
                           by: str | None = None, grain: Grain | None = None) -> Table:
-    """Share of signups who use each core feature (`core`) within `within_days` days of signing up.
+    """Share of sign-ups who use each core feature (`core`) within `within_days` days of signing up.
 
     Parameters
     ----------
@@ -270,11 +270,11 @@ def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_d
     core
         One event per feature.
     within_days
-        Days of 24 hours from the second of signup; the last instant counts.
+        Days of 24 hours from the second of sign-up; the last instant counts.
     by
         Column to cut by.
     grain
-        Length of the period of signup to cut by; None takes all signups together.
+        Length of the period of sign-up to cut by; None takes all sign-ups together.
 
     Returns
     -------

@@ -49,12 +49,12 @@ def _as_k(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
     return shapes.ordered(made, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
-@measure(shape="rate", unit="activated invitees per signup", better="higher", reads="users invites events",
+@measure(shape="rate", unit="activated invitees per sign-up", better="higher", reads="users invites events",
          settings={"event": "activation.event", "within_days": "invites.within_days"}, finish=_as_k,
          interval="bootstrap over people")
 def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None = None, by: str | None = None,
              grain: Grain = "month") -> Table:
-    """Invitees each new person brings who activate (`event`) within `within_days` days of that person's signup.
+    """Invitees each new person brings who activate (`event`) within `within_days` days of that person's sign-up.
 
     Above 1, each generation is larger than the one before. All who signed up are in the
     denominator, also those who invite nobody. An invitee counts for whose invitation was
@@ -67,7 +67,7 @@ def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None
     event
         The moment of first value, as in `activation.rate`.
     within_days
-        Days of 24 hours from the signup of the person who invites; the last instant counts.
+        Days of 24 hours from the sign-up of the person who invites; the last instant counts.
     by
         Column of the inviting people to cut by.
     grain
@@ -75,7 +75,7 @@ def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None
 
     Returns
     -------
-    One row per period of signup: period, numerator (activated invitees), denominator (people), value
+    One row per period of sign-up: period, numerator (activated invitees), denominator (people), value
     (may be above 1), low, high (resampled people), immature (people).
 
     Examples
@@ -148,9 +148,9 @@ def invite_acceptance(data: Data, *, within_days: int | None = None, kind: Kind 
                        mature=closed(data, rows.sent_at, within_days))
 
 
-@measure(shape="rate", unit="share of signups", better="higher", reads="users")
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users")
 def viral_signups(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
-    """Share of signups that came by an invitation or a shared link.
+    """Share of sign-ups that came by an invitation or a shared link.
 
     Parameters
     ----------
@@ -163,7 +163,12 @@ def viral_signups(data: Data, *, by: str | None = None, grain: Grain = "month") 
 
     Returns
     -------
-    One row per period of signup: period, numerator and denominator (people), value, low, high, immature (0).
+    One row per period of sign-up: period, numerator and denominator (people), value, low, high, immature (0).
+
+    Raises
+    ------
+    MissingTable
+        If there are no `invites` and no user has an invited_by: then nothing is known of who came how.
 
     Examples
     --------
@@ -173,12 +178,16 @@ def viral_signups(data: Data, *, by: str | None = None, grain: Grain = "month") 
     0 2025-01-01          1            4   0.25
     """
     people = data.users.mutate(period=data.period(_.day, grain), came=_.invited_by.notnull())
-    if data.has("invites"):
+    if data.has("invites") or not _names_inviters(data):
         by_invite = brought(data).select(newcomer=_.invitee_id)
         people = people.left_join(by_invite, people.user_id == by_invite.newcomer)
         people = people.mutate(came=people.came | people.newcomer.notnull())
     people = segmented(data, people, by)
     return shapes.rate(people, by=by, hit=people.came, mature=ibis.literal(True))
+
+
+def _names_inviters(data: Data) -> bool:
+    return bool(data.run(data.users.filter(_.invited_by.notnull()).aggregate(n=_.count()))["n"].iloc[0])
 
 
 def _with_complete(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:

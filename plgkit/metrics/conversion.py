@@ -34,7 +34,7 @@ def free_to_paid(data: Data, *, within_days: int | None = None, motion: Motion |
     Parameters
     ----------
     data
-        Reads `accounts` (without it, the first signup of each account in `users`) and `subscriptions`.
+        Reads `accounts` (without it, the first sign-up of each account in `users`) and `subscriptions`.
     within_days
         Days of 24 hours from the second of creation; the last instant counts.
     motion

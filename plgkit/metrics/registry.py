@@ -98,6 +98,11 @@ class Measure:
         frame = self.finish(frame, data, {**resolved, "level": level})
         frame.attrs = {**frame.attrs, "measure": self.name, "unit": self.unit, "better": self.better, "shape": self.shape,
                        "currency": data.playbook.product.currency, "definition": _define(self, data, resolved).text}
+        if resolved.get("grain"):
+            after = data.as_of + engine.DAY
+            start = engine.period_of(after, resolved["grain"], data.playbook.product.week_start)
+            # The first period that has not ended: everybody in it may be old enough, and more may still come.
+            frame.attrs["open_from"] = str(start)
         return frame
 
     def query(self, data: Data, **parameters: Any) -> ibis.Table:
@@ -156,13 +161,13 @@ def _setting(playbook: Playbook, path: str, of: Measure) -> Any:
     if value is None or value == []:
         field = type(words).model_fields[key]
         example = f"[{section}] {key} = {_toml(field.examples[0])}"
-        raise MissingSetting(path, example=example, why=f"{of.name} needs to know {_asks(field)}.")
+        raise MissingSetting(path, example=example, why=f"This needs [{section}] {key} in the playbook ({_asks(field)}).")
     return value
 
 
 def _asks(field: Any) -> str:
     text = field.description.split(";")[0].rstrip(".")
-    return f"this: {text[0].lower()}{text[1:]}"
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def _toml(value: Any) -> str:
@@ -182,7 +187,7 @@ def measure(*, shape: Shape, unit: str, better: Better, reads: str,
     shape
         What its frame looks like; see `plgkit.metrics.shapes`.
     unit
-        The unit of `value`, such as "share of signups".
+        The unit of `value`, such as "share of sign-ups".
     better
         Whether more is better.
     reads

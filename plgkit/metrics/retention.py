@@ -137,21 +137,21 @@ def curve(data: Data, *, start: Names | None = None, back: Names | None = None, 
                         first_age=first_age, horizon=horizon, by=by)
 
 
-@measure(shape="rate", unit="share of signups", better="higher", reads="users events")
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users events")
 def day_n(data: Data, *, day: int = 7, until: int | None = None, clock: Clock = "calendar", by: str | None = None,
           grain: Grain = "week") -> Table:
-    """Share of signups who are active again on day `day` after signing up.
+    """Share of sign-ups who are active again on day `day` after signing up.
 
     Parameters
     ----------
     data
         Reads `users` and `events`; which of them make a person active says the playbook's [activity].
     day
-        Days after the day of signup: 1, 7, 30 are usual.
+        Days after the day of sign-up: 1, 7, 30 are usual.
     until
         Last day of a span that begins with `day`: any activity in it counts. None is that day alone.
     clock
-        "calendar" counts days of the product's zone, "rolling" 24 hours each from the second of signup.
+        "calendar" counts days of the product's zone, "rolling" 24 hours each from the second of sign-up.
     by
         Column to cut by.
     grain
@@ -159,7 +159,7 @@ def day_n(data: Data, *, day: int = 7, until: int | None = None, clock: Clock = 
 
     Returns
     -------
-    One row per period of signup: period, numerator and denominator (people for whom the day is over), value,
+    One row per period of sign-up: period, numerator and denominator (people for whom the day is over), value,
     low, high, immature.
 
     Examples

@@ -62,6 +62,8 @@ def as_rate(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
 
 def as_total(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """A total's rows; whole counts carry the exact Poisson interval, money none."""
+    if frame.empty and pd.api.types.is_integer_dtype(frame["value"]) and not parameters.get("by"):
+        frame = _none_yet(frame, data, parameters["grain"])
     frame = every_period(frame, data, parameters, ["value"])
     frame = with_count(frame, parameters)
     frame["complete"] = complete(frame["period"], data, parameters["grain"])
@@ -111,6 +113,17 @@ def every_period(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any],
     kinds = frame[counts].dtypes
     filled = frame.set_index(keys)[counts].reindex(index, fill_value=0)
     return filled.astype(kinds).reset_index()
+
+
+def _none_yet(frame: pd.DataFrame, data: Data, grain: engine.Grain) -> pd.DataFrame:
+    """A count of nothing from the first event on: that nothing happened is known."""
+    if not data.has("events"):
+        return frame
+    day = data.run(data.events.aggregate(first=_.day.min()))["first"].iloc[0]
+    if pd.isna(day):
+        return frame
+    start = engine.period_of(pd.Timestamp(day).date(), grain, data.playbook.product.week_start)
+    return pd.DataFrame({"period": [pd.Timestamp(start)], "value": [0]}).astype(frame.dtypes[["period", "value"]])
 
 
 def ordered(frame: pd.DataFrame, parameters: Mapping[str, Any], columns: list[str], *,

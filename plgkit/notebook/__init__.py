@@ -1,7 +1,7 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
 from plgkit.notebook.card import lines, moved, next_step, standings, unasked, worst
-from plgkit.notebook.comparing import apart, span, target
+from plgkit.notebook.comparing import apart, compared, span, target
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.plans import plans
@@ -24,7 +24,7 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "change", "count", "counted", "day", "definition", "duration", "finding", "first", "highest",
+    "against", "among", "apart", "before", "change", "compared", "count", "counted", "day", "definition", "duration", "finding", "first", "highest",
     "hours", "last", "latest", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
     "number", "period", "plans", "points", "share", "show", "span", "standings", "start", "table", "target", "tile",
     "tiles", "unasked", "worst",

@@ -69,6 +69,8 @@ def standings(card: pd.DataFrame) -> str:
     '1 of 3 targets is met, 2 are missed, and for 0 the numbers cannot tell'
     """
     met, missed, open_ = ((card["status"] == each).sum() for each in (ON, OFF, UNSURE))
+    if not met + missed + open_:
+        return "No line with a value has a target; set some under [targets] in the playbook"
     return (f"{met} of {met + missed + open_} targets {'is' if met == 1 else 'are'} met, {missed} "
             f"{'is' if missed == 1 else 'are'} missed, and for {open_} the numbers cannot tell")
 
@@ -85,7 +87,8 @@ def worst(card: pd.DataFrame) -> str:
     """
     row, currency = leak(card), card.attrs.get("currency", "USD")
     if row is None:
-        return "No line misses its target beyond noise"
+        judged = card["status"].isin([ON, OFF, UNSURE]).any()
+        return "No line misses its target beyond noise" if judged else "No target is set, so no line can miss one"
     return (f"{_stage(row.stage)} leaks most: “{row.label}” is at {words.show(row.value, row.unit, currency=currency)}, "
             f"the target is {target_words(row.target, row.unit, currency=currency)}")
 
@@ -118,6 +121,9 @@ def next_step(card: pd.DataFrame) -> str:
     row = leak(card)
     if row is None:
         open_ = int((card["status"] == UNSURE).sum())
+        if not open_:
+            judged = card["status"].isin([ON, OFF]).any()
+            return "Next: hold the course" if judged else "Next: agree on a target for what matters most"
         return (f"Next: hold the course; {open_} {'line has' if open_ == 1 else 'lines have'} too few people to tell, "
                 "so ask again over a longer period")
     due = "" if words.unknown(row.due) else f", before {words.day(row.due)}"
@@ -129,8 +135,8 @@ def unasked(card: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> unasked(pd.DataFrame({"status": ["no data", "on target"], "label": ["Signups", "Activation"]}))
-    '1 line has no data: Signups'
+    >>> unasked(pd.DataFrame({"status": ["no data", "on target"], "label": ["Sign-ups", "Activation"]}))
+    '1 line has no data: Sign-ups'
     """
     gone = card[card["status"] == NO_DATA]["label"]
     if gone.empty:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from plgkit.errors import MissingGroups
+from plgkit.metrics.people import NONE
 from plgkit.notebook import words
 
 if TYPE_CHECKING:
@@ -22,6 +24,22 @@ def target(data: Data, measure: str) -> float | None:
     """
     goal = data.playbook.targets.get(measure)
     return None if goal is None else goal.value
+
+
+def compared(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Give a frame by group as it is, if there are groups to compare; else the section says why not.
+
+    Examples
+    --------
+    >>> compared(pd.DataFrame({"channel": ["(none)"], "value": [0.4]}), "channel")
+    Traceback (most recent call last):
+    plgkit.errors.MissingGroups: No channel is known of anybody: there is nothing to compare. Set it in playbook.toml, \
+for example: [tables.users] columns = { channel = "its name in the file" }
+    """
+    groups = frame[by].unique()
+    if len(groups) == 1:
+        raise MissingGroups(by, None if groups[0] == NONE else groups[0])
+    return frame
 
 
 def apart(one: pd.Series, other: pd.Series) -> str:

@@ -58,7 +58,9 @@ def as_html(frame: pd.DataFrame, *, few: int = 5, longest: int = _LONGEST_CELL) 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     plain = frame
-    if not isinstance(frame.index, pd.RangeIndex):
+    # Numbers without a name say only which rows were left out.
+    counted = frame.index.nlevels == 1 and frame.index.name is None and pd.api.types.is_integer_dtype(frame.index)
+    if not counted:
         plain = frame.reset_index()
     plain = plain.copy()
     plain.columns = [

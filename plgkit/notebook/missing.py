@@ -57,10 +57,9 @@ def register(shell: InteractiveShell) -> None:
             return
         passed_over.append(error)
         _step_aside(shell, told or error)
-        if told is None:
-            from IPython.display import display
+        from IPython.display import display
 
-            display(missing(error))
+        display(missing(error) if told is None else _again(told))
 
     def after_cell(result: ExecutionResult) -> None:
         if result is not None and result.error_in_exec is not None and result.error_in_exec in passed_over:
@@ -90,6 +89,11 @@ def missing(reason: Exception) -> Shown:
     text = " ".join(tame(reason).split())
     short = text.partition(". ")[0].rstrip(".") + "."
     return Shown("missing", text, f"<p><em>{escape(text)}</em></p>", {"text": short, "full": text})
+
+
+def _again(reason: Exception) -> Shown:
+    """Leave a mark and no word: the page says the reason where a section has shown nothing else."""
+    return Shown("missing", "", "", missing(reason).facts)
 
 
 def _names(shell: InteractiveShell, context: type) -> list[str]:

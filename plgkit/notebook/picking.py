@@ -47,7 +47,7 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
     final = judged(frame)
     if "period" not in final or final.empty:
         return final
-    kept = final[final["period"] == final["period"].max()]
+    kept = final[final["period"] == final["period"].max()].reset_index(drop=True)
     kept.attrs = dict(frame.attrs)
     return kept
 

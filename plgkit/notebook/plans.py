@@ -26,13 +26,13 @@ def plans(data: Data) -> pd.DataFrame:
     0    welcome  report_created   plain
     """
     written = data.playbook.experiments
-    names = sorted({*written, *_seen(data)})
+    names = sorted({*written, *(_seen(data) if data.has("exposures") or not written else ())})
     columns = ["experiment", "hypothesis", "success", "days", "control", "planned", "principle"]
     return pd.DataFrame([_row(name, written.get(name), data) for name in names], columns=columns)
 
 
 def _seen(data: Data) -> list[str]:
-    return list(data.exposures.select("experiment").distinct().execute()["experiment"]) if data.has("exposures") else []
+    return list(data.exposures.select("experiment").distinct().execute()["experiment"])
 
 
 def _row(name: str, written: Experiment | None, data: Data) -> dict[str, object]:

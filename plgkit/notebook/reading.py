@@ -21,14 +21,24 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     >>> judged(frame).value.tolist()
     [0.4]
     """
-    final = frame
-    if "complete" in frame:
-        final = final[final["complete"].astype(bool)]
-    if "immature" in frame:
-        final = final[final["immature"].fillna(0) == 0]
+    final = frame[~_open(frame)]
     if "value" in final:
         final = final[final["value"].notna()]
     return final if len(final) else frame
+
+
+def _open(frame: pd.DataFrame) -> pd.Series:
+    """Whether a row can still move; if one group of a period can, so can the comparison with it."""
+    waiting = pd.Series(False, index=frame.index)
+    if "complete" in frame:
+        waiting |= ~frame["complete"].astype(bool)
+    if "immature" in frame:
+        waiting |= frame["immature"].fillna(0) > 0
+    if "period" not in frame:
+        return waiting
+    if frame.attrs.get("open_from"):
+        waiting |= pd.to_datetime(frame["period"]) >= pd.Timestamp(frame.attrs["open_from"])
+    return waiting | frame["period"].isin(frame.loc[waiting, "period"])
 
 
 def last(frame: pd.DataFrame) -> pd.Series:
@@ -129,17 +139,20 @@ def change(frame: pd.DataFrame, unit: str | None = None, *, currency: str = "USD
     >>> months = pd.to_datetime(["2026-05-01", "2026-06-01"])
     >>> change(pd.DataFrame({"period": months, "value": [0.381, 0.362]}), "share")
     '1.9 points less than the month before'
+    >>> change(pd.DataFrame({"period": months, "value": [40, 20]}), "people")
+    '20 fewer than the month before'
     """
     now, then = last(frame), before(frame)
     if words.unknown(then.get("value")) or words.unknown(now.get("value")):
         return "with nothing before it to compare with"
     unit = unit if unit is not None else frame.attrs.get("unit", "share")
+    fewer = "fewer" if words.countable(unit) else "less"
     difference = float(now["value"]) - float(then["value"])
     size = words.gap(difference, unit, currency=currency)
     if size == words.gap(0.0, unit, currency=currency):
         return f"the same as the {grain(frame)} before"
     unsure = ", within noise" if noise(now, then) else ""
-    return f"{size} {'more' if difference > 0 else 'less'} than the {grain(frame)} before{unsure}"
+    return f"{size} {'more' if difference > 0 else fewer} than the {grain(frame)} before{unsure}"
 
 
 def standing(row: pd.Series, target: float | None, *, better: str = "higher") -> str | None:
@@ -173,7 +186,7 @@ def against(
     'below the target of 40%'
     """
     if target is None:
-        return "without a target"
+        return "with no target set"
     goal = target_words(target, unit, currency=currency)
     if standing(row, target, better=better) == UNSURE:
         return f"too close to the target of {goal} to tell"

@@ -65,9 +65,9 @@ def definition(frame: pd.DataFrame) -> Shown:
     Examples
     --------
     >>> frame = pd.DataFrame()
-    >>> frame.attrs["definition"] = "Signups who activate within 7 days / signups."
+    >>> frame.attrs["definition"] = "Sign-ups who activate within 7 days / sign-ups."
     >>> definition(frame)
-    Signups who activate within 7 days / signups.
+    Sign-ups who activate within 7 days / sign-ups.
     """
     text = frame.attrs.get("definition", "This frame carries no definition.")
     return _sentence("definition", text, style="font-size:0.9em;opacity:0.8")
@@ -83,6 +83,8 @@ def table(frame: pd.DataFrame, *, few: int = 5) -> Shown:
     few
         Rows of fewer people than this are greyed.
     """
+    if frame.empty:
+        return Shown("table", "None.", '<p class="none">None.</p>', frames.facts(frame))
     return Shown("table", frames.as_text(frame), frames.as_html(frame, few=few, longest=_LONGEST), frames.facts(frame))
 
 

@@ -60,7 +60,7 @@ def tile(
     Examples
     --------
     >>> frame = pd.DataFrame({"value": [0.362], "low": [0.358], "high": [0.367], "denominator": [41286]})
-    >>> one = tile(frame, label="Activation", unit="share of signups", target=0.4)
+    >>> one = tile(frame, label="Activation", unit="share of sign-ups", target=0.4)
     >>> one["shown"], one["pill"]
     ('36.2%', 'below target 40%')
     """
@@ -87,7 +87,7 @@ def tiles(*each: dict[str, Any]) -> Shown:
     Examples
     --------
     >>> frame = pd.DataFrame({"value": [0.362], "low": [0.358], "high": [0.367], "denominator": [41286]})
-    >>> tiles(tile(frame, label="Activation", unit="share of signups", target=0.4))
+    >>> tiles(tile(frame, label="Activation", unit="share of sign-ups", target=0.4))
     Activation: 36.2% (35.8% – 36.7%, n 41,286); below target 40%
     """
     style = "<style>.tiles{display:flex;flex-wrap:wrap;gap:1em}.tile{min-width:11em}.val{font-size:1.8em}</style>"

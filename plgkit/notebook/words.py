@@ -174,7 +174,7 @@ def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
 
     Examples
     --------
-    >>> show(0.362, "share of signups"), show(31, "hours"), show(41286, "people"), show(2.84, "features")
+    >>> show(0.362, "share of sign-ups"), show(31, "hours"), show(41286, "people"), show(2.84, "features")
     ('36.2%', '31 h', '41,286', '2.84')
     >>> show(1840, "currency", currency="EUR")
     '€1,840'
@@ -202,12 +202,23 @@ def gap(value: float, unit: str = "", *, currency: str = "USD") -> str:
 
     Examples
     --------
-    >>> gap(-0.019, "share of signups"), gap(14400, "seconds")
+    >>> gap(-0.019, "share of sign-ups"), gap(14400, "seconds")
     ('1.9 points', '4 h')
     """
     if unit.lower().startswith("share"):
         return points(value)
     return UNKNOWN if unknown(value) else show(abs(value), unit, currency=currency)
+
+
+def countable(unit: str) -> bool:
+    """Whether a unit counts people or things, which are fewer and never less.
+
+    Examples
+    --------
+    >>> countable("people"), countable("share of people"), countable("currency")
+    (True, False, False)
+    """
+    return unit.partition(" ")[0].lower() in _THINGS
 
 
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}

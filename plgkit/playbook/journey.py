@@ -44,7 +44,7 @@ class Activation(Section):
         examples=[[{"event": "report_created", "at_least": 3}, {"event": ["invite_sent", "link_shared"]}]],
     )
     within_days: Days = Field(
-        7, description="Days allowed, from the second of signup; the last second counts.", examples=[14]
+        7, description="Days allowed, from the second of sign-up; the last second counts.", examples=[14]
     )
 
     @model_validator(mode="after")
@@ -87,11 +87,11 @@ class Features(Section):
 
 
 class Visits(Section):
-    """From a visit to a signup."""
+    """From a visit to a sign-up."""
 
     signup_within_days: Days = Field(
         30,
-        description="Days from a visitor's first visit in which a signup still counts for it.",
+        description="Days from a visitor's first visit in which a sign-up still counts for it.",
         examples=[7],
     )
 
@@ -121,7 +121,7 @@ class Conversion(Section):
     """From free to paid."""
 
     within_days: Days = Field(
-        90, description="Days from signup in which a first payment counts.", examples=[60]
+        90, description="Days from sign-up in which a first payment counts.", examples=[60]
     )
     checkout_started: Name | None = Field(
         None, description="Event that opens a self-serve checkout.", examples=["checkout_opened"]

@@ -108,7 +108,7 @@ class Playbook(Section):
     activation: Activation = Field(default_factory=Activation, description="The moment of first value.")
     onboarding: Onboarding = Field(default_factory=Onboarding, description="The steps of a newcomer.")
     features: Features = Field(default_factory=Features, description="Events by what they mean.")
-    visits: Visits = Field(default_factory=Visits, description="From a visit to a signup.")
+    visits: Visits = Field(default_factory=Visits, description="From a visit to a sign-up.")
     trial: Trial = Field(default_factory=Trial, description="The trial of a paid plan.")
     conversion: Conversion = Field(default_factory=Conversion, description="From free to paid.")
     limits: Limits = Field(default_factory=Limits, description="The limits of the free plan.")

@@ -45,7 +45,7 @@ def _report(name: str, every: list[Status], good: Status | None, newest: str) ->
         "title": tame((now or shown)["title"]), "trouble": trouble,
         "trouble_href": f"{newest}/{name}.html", "href": f"latest/{name}.html" if good else "",
         "day": words.day(good["as_of"]) if good else "",
-        "finding": next(iter(shown.get("findings") or []), ""),
+        "finding": next(iter([*(shown.get("findings") or ()), *(shown.get("missing") or ())]), ""),
         "tiles": [each for each in shown.get("measures") or [] if each.get("value") is not None],
         "changes": status.changes(good, status.before(good, every)) if good else [],
         "broken": status.broken_guardrails(shown),

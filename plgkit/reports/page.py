@@ -32,6 +32,8 @@ class Section:
     numbers: list[str] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
 
+    said_next: bool = False
+
     @property
     def steps_aside(self) -> bool:
         """Whether all the section has to say is what it lacks."""
@@ -66,6 +68,8 @@ def read(notebook: dict[str, Any]) -> Page:
                 here.code.append(tame(source))
             for output in cell["outputs"]:
                 _output(page, here, output)
+    for one, after in zip(page.sections, page.sections[1:], strict=False):
+        one.said_next = one.steps_aside and after.steps_aside and one.missing == after.missing
     page.opening = [*(f'<p class="missing">{html.escape(each)}</p>' for each in before.missing), *before.blocks]
     return page
 
@@ -145,7 +149,7 @@ def _definition(page: Page, here: Section, about: dict[str, Any], data: dict[str
 
 
 def _missing(page: Page, here: Section, about: dict[str, Any], data: dict[str, Any]) -> None:
-    if about["text"] not in here.missing:
+    if not here.missing:
         here.missing.append(tame(about["text"]))
 
 

@@ -176,7 +176,7 @@ def _parameters(
         if name in _FILLED_BY_US:
             raise BadParameter("--set", name, expected="another parameter: SOURCE, --as-of and --playbook fill this one")
         if name not in names:
-            raise UnknownParameter(name, names - {*_FILLED_BY_US}, of="No notebook")
+            raise UnknownParameter(name, names - {*_FILLED_BY_US}, of="A report")
     asked = {}
     for stem, declared in known.items():
         mine = {name: value for name, value in given.items() if name in declared}
@@ -280,6 +280,7 @@ def _finish(out: Path, fresh: Status, outcome: execute.Outcome, every: list[Stat
     done = fresh | {
         "state": outcome.state, "error": outcome.error, "cell": outcome.cell, "traceback": list(outcome.traceback),
         "measures": status.measures(seen), "findings": status.findings(seen),
+        "missing": status.missing(seen),
     }
     shelf.put(out, done, executed, every)
     return done

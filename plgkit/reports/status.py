@@ -58,6 +58,11 @@ def findings(notebook: dict[str, Any]) -> list[str]:
     return [about["text"] for about in _shown(notebook, "finding")]
 
 
+def missing(notebook: dict[str, Any]) -> list[str]:
+    """Give what an executed notebook lacks, each reason once."""
+    return list(dict.fromkeys(about["text"] for about in _shown(notebook, "missing")))
+
+
 def broken_guardrails(status: Status) -> list[str]:
     """Name the guardrails that a report found broken.
 
