@@ -78,10 +78,20 @@ class Measure:
         return inspect.getdoc(self.function).splitlines()[0]
 
     @property
+    def what(self) -> str:
+        """Its summary as a plain sentence: a parameter's own default in its place, N for days of the playbook."""
+        def say(match: re.Match[str]) -> str:
+            name = match.group(1)
+            default = self.parameters[name].default if name in self.parameters else None
+            return str(default) if default is not None else "N" if name.endswith(("_days", "_minutes")) else name.replace("_", " ")
+
+        return re.sub(r"`(\w+)`", say, self.summary)
+
+    @property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """Its parameters by name, without the data."""
         signature = inspect.signature(self.function)
-        return {name: each for name, each in list(signature.parameters.items())[1:]}
+        return dict(list(signature.parameters.items())[1:])
 
     def __call__(self, data: Data, *, level: float = 0.95, **parameters: Any) -> pd.DataFrame:
         """The measure as a frame; `level` is the share that intervals cover."""
@@ -245,7 +255,7 @@ def find(name: str) -> Measure:
 def catalogue() -> pd.DataFrame:
     """All measures: one row per measure with stage, shape, unit, direction, what it is and what it reads."""
     rows = [{"measure": name, "stage": each.stage, "shape": each.shape, "unit": each.unit, "better": each.better,
-             "what": each.summary, "reads": ", ".join(each.reads)} for name, each in measures().items()]
+             "what": each.what, "reads": ", ".join(each.reads)} for name, each in measures().items()]
     return pd.DataFrame(rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from plgkit.errors import BadParameter, nearest
+from plgkit.errors import BadParameter, UnknownNotebook
 from plgkit.notebook.text import tame
 
 
@@ -30,7 +30,7 @@ def find(where: Path, only: tuple[str, ...] = ()) -> list[Path]:
         wanted = Path(name).name.removesuffix(".ipynb")
         found = [each for each in every if wanted in (each.stem, each.stem[3:], each.stem[:2])]
         if not found:
-            raise BadParameter("--only", name, expected=f"a notebook. {nearest(name, [e.stem[3:] for e in every])}")
+            raise UnknownNotebook(name, [e.stem[3:] for e in every])
         chosen += found
     return sorted(set(chosen)) if only else every
 
