@@ -132,23 +132,24 @@ def _named(ax: Axes, xs: np.ndarray, ys: np.ndarray, names: pd.Series) -> None:
         x, y = dots[place]
         wide = 0.0125 * len(text) + 0.02
         others = taken + [(a - 0.008, a + 0.008, b) for at, (a, b) in enumerate(dots) if at != place]
+        sides = [("left", (7, 0), x, y), ("right", (-7, 0), x - wide, y), ("center", (0, 11), x - wide / 2, y + 0.065)]
         free = [
-            start
-            for start in (x, x - wide)
-            if 0 <= start <= 1 - wide
-            and not any(abs(y - b) < 0.055 and start < end and begin < start + wide for begin, end, b in others)
+            side
+            for side in sides
+            if 0 <= side[2] <= 1 - wide
+            and not any(abs(side[3] - b) < 0.055 and side[2] < end and begin < side[2] + wide for begin, end, b in others)
         ]
         if not free:
             continue
-        start, turned = free[0], free[0] < x
-        taken.append((start, start + wide, y))
+        turn, offset, start, height = free[0]
+        taken.append((start, start + wide, height))
         ax.annotate(
             text,
             (xs[place], ys[place]),
-            xytext=(-7 if turned else 7, 0),
+            xytext=offset,
             textcoords="offset points",
             va="center",
-            ha="right" if turned else "left",
+            ha=turn,
             fontsize=style.SMALL,
         )
 
