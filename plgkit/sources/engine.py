@@ -22,6 +22,8 @@ def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
     """Open a DuckDB in memory, or in a file, whose clock is UTC."""
     connection = ibis.duckdb.connect(path or ":memory:")
     connection.raw_sql("SET TimeZone = 'UTC'")
+    # DuckDB draws its bar on standard output, between the rows of a --json.
+    connection.raw_sql("SET enable_progress_bar = false")
     return connection
 
 
