@@ -92,6 +92,14 @@ def test_a_day_is_complete_when_its_last_hour_holds_a_row():
     assert last("2025-01-05 10:00", "2025-01-06 23:00") == dt.date(2025, 1, 6)
 
 
+def test_a_few_times_in_the_future_are_not_the_end_of_the_data():
+    times = [*pd.date_range("2025-01-01", periods=2400, freq="h"), pd.Timestamp("2031-05-05")]
+    data = connect({"events": pd.DataFrame({"user_id": "a", "event": "x", "occurred_at": times})})
+    assert data.as_of == dt.date(2025, 4, 10)
+    assert [(each.level, each.rows, each.what) for each in data.findings] == [
+        ("warning", 1, "lie over 180 days after all others: times in the future, behind the last day counted")]
+
+
 def test_rows_after_as_of_are_not_there():
     events = pd.DataFrame({"user_id": ["a", "b"], "event": ["x", "y"],
                            "occurred_at": pd.to_datetime(["2025-01-05 23:59:59.999999", "2025-01-06 00:00:00.000000"])})

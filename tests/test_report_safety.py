@@ -10,6 +10,7 @@ from pathlib import Path
 import made_notebooks as made
 import pandas as pd
 import pytest
+from engines import lacking
 
 from plgkit import reports
 from plgkit.reports import books, execute, export
@@ -49,11 +50,12 @@ figure.plgkit_description = {"alt": " ".join(bad), "caption": bad[0]}"""
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """A headless browser; the test is skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api")
+    """A headless browser; the test is skipped where there is none, but never on CI."""
+    from playwright import sync_api as playwright
+
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the path")
+        lacking(f"no browser: none of {', '.join(BROWSERS)} is on the path (Debian: chromium)")
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield opened

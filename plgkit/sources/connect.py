@@ -10,16 +10,15 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import pyarrow
-from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter, BadSource, NoData, nearest
+from plgkit.errors import BadSource, NoData, nearest
 from plgkit.playbook import Playbook
 from plgkit.playbook.read import read_playbook
 from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
-from plgkit.sources import cache, engine, files, gate, rollups
-from plgkit.sources.data import Data, _day, describe_source
+from plgkit.sources import cache, ends, engine, files, gate, rollups
+from plgkit.sources.data import Data, describe_source
 from plgkit.sources.prepare import Finding, Prepared, as_json, prepare
 
 DATABASES = (".duckdb", ".ddb", ".db")
@@ -78,8 +77,8 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
         words = _playbook(playbook, path)
         connection, prepared, made = _from_path(path, words)
     derived = frozenset({"users"} if "users" in prepared.tables and "users" not in prepared.set_aside else ())
-    last = _last_day(as_of, prepared, words, connection)
-    return Data(connection, prepared.tables, prepared.set_aside, made, words, last, prepared.findings,
+    last, behind = ends.last_day(as_of, prepared.tables, words)
+    return Data(connection, prepared.tables, prepared.set_aside, made, words, last, (*prepared.findings, *behind),
                 prepared.version, describe_source(source), derived)
 
 
@@ -258,39 +257,3 @@ def _kept_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], pla
     kept = cache.built(cache.folder() / "rollups" / name, build)
     return {each: connection.read_parquet(kept / f"{each}.parquet", table_name=each)
             for each in ("activity", "activity_week")}
-
-
-def _last_day(as_of: str | dt.date | None, prepared: Prepared, playbook: Playbook,
-              connection: ibis.BaseBackend) -> dt.date:
-    if as_of is not None and as_of != "":
-        return _as_day(as_of)
-    name = "events" if "events" in prepared.tables else next(iter(prepared.tables))
-    rows, time = prepared.tables[name], TABLES[name].time
-    found = engine.run(rows.aggregate(day=_.day.max(), moment=_[time].max())).iloc[0]
-    day = _day(found.day)
-    if day is None:
-        raise NoData(f"The table {name!r} has no row; as_of cannot be told.")
-    if name == "spend":
-        return day
-    end = engine.to_utc(day + engine.DAY, playbook.product.time_zone)
-    first = _day(engine.run(rows.aggregate(day=_.day.min())).iloc[0, 0])
-    complete = found.moment >= end - dt.timedelta(hours=1)
-    return day if complete or day == first else day - engine.DAY
-
-
-def _as_day(value: str | dt.date) -> dt.date:
-    """The day that was asked for.
-
-    Examples
-    --------
-    >>> _as_day("2026-06-30")
-    datetime.date(2026, 6, 30)
-    """
-    if isinstance(value, dt.datetime):
-        raise BadParameter("as_of", str(value), expected="a day such as '2026-06-30', the last one counted")
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(str(value))
-    except ValueError:
-        raise BadParameter("as_of", value, expected="a day such as '2026-06-30', the last one counted") from None
