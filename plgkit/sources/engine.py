@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import zoneinfo
@@ -9,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+import duckdb
 import ibis
 import pandas as pd
 from ibis.expr.types import Column, DateColumn, Table, TimestampColumn
@@ -22,8 +24,10 @@ def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
     """Open a DuckDB in memory, or in a file, whose clock is UTC."""
     connection = ibis.duckdb.connect(path or ":memory:")
     connection.raw_sql("SET TimeZone = 'UTC'")
-    # DuckDB draws its bar on standard output, between the rows of a --json.
-    connection.raw_sql("SET enable_progress_bar = false")
+    # DuckDB draws its bar on standard output, between the rows of a --json. In a notebook without
+    # ipywidgets it has none and refuses the setting.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        connection.raw_sql("SET enable_progress_bar = false")
     return connection
 
 
