@@ -125,10 +125,6 @@ class NoData(PlgkitError, ValueError):
     """Tables without a single usable row."""
 
 
-class LacksCapability(PlgkitError, NotImplementedError):
-    """Something that this engine cannot do."""
-
-
 class UnbalancedLedger(PlgkitError, ArithmeticError):
     """Movements of recurring revenue that do not lead from a period's opening to its closing."""
 

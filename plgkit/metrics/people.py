@@ -8,7 +8,6 @@ from ibis.expr.types import Table
 
 from plgkit.errors import UnknownSegment
 from plgkit.playbook.journey import Condition
-from plgkit.schema import TABLES
 from plgkit.sources.data import Data
 
 NONE = "(none)"
@@ -127,6 +126,3 @@ def within(later: ibis.Value, start: ibis.Value, days: int) -> ibis.Value:
 def closed(data: Data, start: ibis.Value, days: int) -> ibis.Value:
     """Whether the window of so many days from `start` had closed by the end of `as_of`."""
     return start + ibis.interval(days=days) < data.end_literal
-
-
-KNOWN_COLUMNS = frozenset(column for table in TABLES.values() for column in table.names)
