@@ -113,11 +113,6 @@ def since_signup(data: Data, events: Table) -> Table:
     return joined.filter(joined.occurred_at >= joined.signed_up_at)
 
 
-def first_payment(data: Data) -> Table:
-    """One row per account that ever paid: `account_id`, `paid_at`."""
-    return data.subscriptions.filter(_.mrr_minor > 0).group_by("account_id").aggregate(paid_at=_.changed_at.min())
-
-
 def within(later: ibis.Value, start: ibis.Value, days: int) -> ibis.Value:
     """Whether `later` comes no sooner than `start` and within so many days of it; the last instant counts."""
     return ((later >= start) & (later <= start + ibis.interval(days=days))).fill_null(False)

@@ -87,8 +87,6 @@ def _judge(name: str, loaded: Loaded, before: Mapping[str, Expression], playbook
         rows = clean.with_day(table, rows, zone=playbook.product.time_zone, first=first, last=last)
     known = {each: clean.used(before[each]) for each in before}
     out = {each: clean.set_aside(before[each]).filter(_.reason.startswith(clean.LEFT_OUT)) for each in before}
-    if name == "users":
-        known.pop("users", None)
     return clean.judged(table, rows, given=set(loaded.table.columns), known=known, left_out=out, playbook=playbook)
 
 
