@@ -57,6 +57,15 @@ def test_json_is_data(folder):
     assert {each["measure"] for each in json.loads(plgkit("list", "--json").stdout)} >= {"activation.rate"}
 
 
+def test_the_notebooks_and_their_parameters_are_data():
+    found = {each["name"]: each for each in json.loads(plgkit("notebooks", "--json").stdout)}
+    assert list(found) == sorted(found)
+    assert len(found) == 11
+    assert found["02_activation"]["title"] == "Activation"
+    assert {"name": "as_of", "kinds": ["str"]}.items() <= {
+        each["name"]: each for each in found["02_activation"]["parameters"]}["as_of"].items()
+
+
 def test_the_query_is_printed_in_another_dialect(folder):
     done = plgkit("define", "activation.rate", folder, "--dialect", "postgres")
     assert done.stdout.lstrip().startswith("SELECT")
