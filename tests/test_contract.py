@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import re
 
@@ -66,6 +67,12 @@ def keys_of(frame: pd.DataFrame) -> list[str]:
     first = next((place for place, name in enumerate(frame.columns) if name in known), len(frame.columns))
     names = list(frame.columns[:first])
     return [name for name in names if name != "step"] if "position" in names else names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_measure_is_found_in_its_stage(name):
+    stage, short = name.split(".")
+    assert getattr(importlib.import_module(f"plgkit.metrics.{stage}"), short) is find(name)
 
 
 @pytest.mark.parametrize("name", NAMES)

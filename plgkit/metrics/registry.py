@@ -65,7 +65,7 @@ class Measure:
     @property
     def stage(self) -> str:
         """The stage of the customer's life it belongs to."""
-        return self.function.__module__.rpartition(".")[2]
+        return self.function.__module__.removeprefix("plgkit.metrics.").partition(".")[0]
 
     @property
     def name(self) -> str:
