@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from plgkit import charts, errors, metrics, notebook, reports, samples, schema, scorecard
+    from plgkit import charts, errors, learn, metrics, notebook, reports, samples, schema, scorecard
     from plgkit.metrics.registry import catalogue
     from plgkit.sources.connect import connect
     from plgkit.sources.data import Data
@@ -21,9 +21,9 @@ _LATER = {
     "Data": "plgkit.sources.data",
     "catalogue": "plgkit.metrics.registry",
 }
-_MODULES = ("charts", "errors", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
+_MODULES = ("charts", "errors", "learn", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
 
-__all__ = ["Data", "__version__", "catalogue", "charts", "connect", "errors", "metrics", "notebook",
+__all__ = ["Data", "__version__", "catalogue", "charts", "connect", "errors", "learn", "metrics", "notebook",
            "reports", "samples", "schema", "scorecard"]
 
 

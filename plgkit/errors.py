@@ -51,6 +51,13 @@ class UnknownMeasure(PlgkitError, ValueError):
         super().__init__(f"No measure {name!r} in the catalogue. {nearest(name, known)}")
 
 
+class UnknownExercise(PlgkitError, ValueError):
+    """An exercise that nobody has set."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No exercise {name!r}. {nearest(name, known)}")
+
+
 class UnknownNotebook(PlgkitError, ValueError):
     """A notebook that is not in the folder."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from plgkit.errors import BadParameter
+from plgkit.reports import normalise
 from plgkit.reports.worker import PORTABLE
 
 FORK = "fork"
@@ -26,11 +27,12 @@ _QUIET = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "TZ": "UTC"
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to run with its parameters."""
+    """One notebook to run with its parameters, without the cells of some tags."""
 
     name: str
     notebook: Path
     parameters: dict[str, Any] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,22 @@ def _drive(host: Host, jobs: list[Job], base: Path, workers: int, timeout: float
             folder = base / str(at)
             folder.mkdir()
             running[str(at)] = (job, folder, time.monotonic())
-            host.start({"id": str(at), "folder": str(folder), "notebook": str(job.notebook.resolve()), "engine": host.engine,
+            host.start({"id": str(at), "folder": str(folder), "notebook": str(_as_run(job, folder)), "engine": host.engine,
                         "parameters": job.parameters, "cwd": str(cwd), "timeout": timeout})
         for answer in host.ended():
             job, folder, began = running.pop(answer["id"])
             yield _outcome(job, folder, answer, timeout, time.monotonic() - began)
+
+
+def _as_run(job: Job, folder: Path) -> Path:
+    """The notebook itself, or a copy that lacks what the job leaves out."""
+    if not job.without:
+        return job.notebook.resolve()
+    whole = normalise.read(job.notebook)
+    cells = [each for each in whole["cells"] if not job.without & set(each["metadata"].get("tags", ()))]
+    shorter = folder / job.notebook.name
+    shorter.write_text(json.dumps(whole | {"cells": cells}), encoding="utf-8")
+    return shorter
 
 
 def _outcome(job: Job, folder: Path, answer: dict[str, Any], timeout: float, seconds: float) -> Outcome:

@@ -20,6 +20,7 @@ from plgkit.reports.status import Status
 Progress = Callable[[str, str], None]
 _FILLED_BY_US = ("source", "as_of", "playbook")
 _RUNS_REMEMBERED = 20
+_FOR_LEARNERS = frozenset({"exercise"})
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _plan(
         if not force and _unchanged(out, fresh, old):
             skipped[notebook.stem] = old
         else:
-            planned.append((execute.Job(notebook.stem, notebook, given), fresh))
+            planned.append((execute.Job(notebook.stem, notebook, given, without=_FOR_LEARNERS), fresh))
     return _longest_first(planned, out), skipped
 
 
