@@ -194,13 +194,13 @@ def _from_cache(root: Path, found: Mapping[str, list[Path]], playbook: Playbook,
     content = cache.digest_files({database} if database else {path for paths in found.values() for path in paths},
                                  root=root)
     version = cache.digest(content, sorted(found), _reading_facts(playbook))
-    kept = cache.built(cache.folder() / "tables" / version,
+    kept = cache.built(cache.folder() / "tables" / f"{version}-{engine.STORAGE}",
                        lambda folder: _write_tables(folder, root, found, playbook, version, database))
     manifest = json.loads((kept / "manifest.json").read_text())
     connection = engine.open_duckdb()
-    tables = {name: connection.read_parquet(kept / f"{name}.parquet", table_name=name) for name in manifest["tables"]}
-    aside = {name: connection.read_parquet(kept / "set_aside" / f"{name}.parquet", table_name=f"set_aside_{name}")
-             for name in manifest["set_aside"]}
+    stored = engine.attach(connection, kept / "tables.duckdb", "kept")
+    tables = {name: stored[name] for name in manifest["tables"]}
+    aside = {name: stored[f"set_aside_{name}"] for name in manifest["set_aside"]}
     findings = tuple(Finding(**each) for each in manifest["findings"])
     made = _kept_rollups(connection, tables, playbook, version) if "events" in tables else {}
     return connection, Prepared(tables, aside, findings, version), made
@@ -216,11 +216,12 @@ def _write_tables(folder: Path, root: Path, found: Mapping[str, list[Path]], pla
         loaded = files.load_database(connection, database, playbook)
     prepared = prepare(loaded, playbook, store=_keep_in(connection), version=version)
     gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
-    (folder / "set_aside").mkdir()
+    connection.raw_sql(f"ATTACH {files.quoted(folder / 'tables.duckdb')} AS kept")
     for name, rows in prepared.tables.items():
-        _write(connection, rows.order_by(_order(name)), folder / f"{name}.parquet")
+        engine.store(connection, rows.order_by(_order(name)), f"kept.{name}")
     for name, rows in prepared.set_aside.items():
-        _write(connection, rows, folder / "set_aside" / f"{name}.parquet")
+        engine.store(connection, rows, f"kept.set_aside_{name}")
+    connection.raw_sql("DETACH kept")
     connection.disconnect()
     (folder / "work.duckdb").unlink()
     (folder / "manifest.json").write_text(json.dumps({
@@ -234,26 +235,18 @@ def _order(name: str) -> list[str]:
     return [each for each in (person, TABLES[name].time) if each]
 
 
-def _write(connection: ibis.BaseBackend, rows: Table, path: Path) -> None:
-    # What DuckDB makes may be wider than what the query promises: a truncated day is a timestamp, a sum is huge.
-    typed = connection.compiler.type_mapper.to_string
-    promised = ", ".join(f"CAST({files.named(name)} AS {typed(kind)}) AS {files.named(name)}"
-                         for name, kind in rows.schema().items())
-    connection.raw_sql(f"COPY (SELECT {promised} FROM ({engine.sql(rows)})) TO {files.quoted(path)} "
-                       "(FORMAT parquet, COMPRESSION zstd)")
-
-
 def _kept_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook,
                   version: str) -> dict[str, Table]:
     name = cache.digest(version, playbook.activity.model_dump(mode="json"), playbook.product.week_start)
 
     def build(folder: Path) -> None:
+        connection.raw_sql(f"ATTACH {files.quoted(folder / 'rollups.duckdb')} AS made")
         days = rollups.activity(tables["events"], playbook)
-        _write(connection, days.order_by("user_id", "day"), folder / "activity.parquet")
-        days = connection.read_parquet(folder / "activity.parquet")
-        _write(connection, rollups.activity_week(days, playbook).order_by("user_id", "week"),
-               folder / "activity_week.parquet")
+        days = engine.store(connection, days.order_by("user_id", "day"), "made.activity")
+        weeks = rollups.activity_week(days, playbook)
+        engine.store(connection, weeks.order_by("user_id", "week"), "made.activity_week")
+        connection.raw_sql("DETACH made")
 
-    kept = cache.built(cache.folder() / "rollups" / name, build)
-    return {each: connection.read_parquet(kept / f"{each}.parquet", table_name=each)
-            for each in ("activity", "activity_week")}
+    kept = cache.built(cache.folder() / "rollups" / f"{name}-{engine.STORAGE}", build)
+    stored = engine.attach(connection, kept / "rollups.duckdb", "rollups")
+    return {each: stored[each] for each in ("activity", "activity_week")}

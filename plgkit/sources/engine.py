@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import itertools
 import zoneinfo
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,8 @@ from ibis.expr.types import Column, DateColumn, Table, TimestampColumn
 Grain = Literal["day", "week", "month", "quarter"]
 GRAINS = ("day", "week", "month", "quarter")
 DAY = dt.timedelta(days=1)
+STORAGE = "duckdb" + ".".join(duckdb.__version__.split(".")[:2])
+"""How kept tables are stored: a file of another version of DuckDB may not open."""
 
 
 def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
@@ -29,6 +32,25 @@ def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.raw_sql("SET enable_progress_bar = false")
     return connection
+
+
+def store(connection: ibis.BaseBackend, rows: Table, target: str) -> Table:
+    """Write rows into a DuckDB file that is attached, as `<file>.<table>`, with the types they promise."""
+    # What DuckDB makes may be wider than what the query promises: a truncated day is a timestamp, a sum is huge.
+    typed = connection.compiler.type_mapper.to_string
+    names = {name: '"' + name.replace('"', '""') + '"' for name in rows.columns}
+    promised = ", ".join(f"CAST({names[name]} AS {typed(kind)}) AS {names[name]}" for name, kind in rows.schema().items())
+    connection.raw_sql(f"CREATE TABLE {target} AS SELECT {promised} FROM ({sql(rows)})")
+    place, _, table = target.partition(".")
+    return connection.table(table, database=(place, "main"))
+
+
+def attach(connection: ibis.BaseBackend, path: Path, name: str) -> Mapping[str, Table]:
+    """Open a DuckDB file for reading; its tables by name."""
+    quoted = str(path).replace("'", "''")
+    connection.raw_sql(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
+    place = (name, "main")
+    return {each: connection.table(each, database=place) for each in connection.list_tables(database=place)}
 
 
 _numbers = itertools.count(1)
