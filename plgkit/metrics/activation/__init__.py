@@ -1,0 +1,22 @@
+"""Activation: do new people reach the moment of value, and how fast?"""
+
+from __future__ import annotations
+
+from plgkit.metrics.activation.onboarding import (
+    core_feature_adoption,
+    onboarding_completion,
+    onboarding_drop_off,
+)
+from plgkit.metrics.activation.rates import conversion, day1_rate, rate
+from plgkit.metrics.activation.waiting import time_to_value, time_to_value_curve
+
+__all__ = [
+    "conversion",
+    "core_feature_adoption",
+    "day1_rate",
+    "onboarding_completion",
+    "onboarding_drop_off",
+    "rate",
+    "time_to_value",
+    "time_to_value_curve",
+]
