@@ -11,15 +11,19 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.sources.data import Data
-from plgkit.stats import intervals, survival
+from plgkit.stats import compare, intervals, survival
 
 COLUMNS = ["n", "events", "value", "low", "high", "q25", "q75", "median_among", "among_low", "among_high"]
 
 
 def counted(people: Table, *, by: str | None, period: bool) -> Table:
-    """How many people share each `duration` (seconds) and `reached` (1 got there, 0 not yet)."""
+    """How many people share each `duration` (seconds) and `reached` (1 got there, 0 not yet).
+
+    And, where people have it, each `left`: the seconds after which they left without having got there.
+    """
     keys = [*(["period"] if period else []), *([by] if by else [])]
-    return people.group_by(*keys, "duration", "reached").aggregate(people=_.count().cast("int64"))
+    left = ["left"] if "left" in people.columns else []
+    return people.group_by(*keys, "duration", "reached", *left).aggregate(people=_.count().cast("int64"))
 
 
 def as_distribution(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, per: float) -> pd.DataFrame:
@@ -74,3 +78,77 @@ def as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, 
             "low": 1 - waiting["high"], "high": 1 - waiting["low"]})[columns])
     made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return made.astype({"at_risk": "int64"})
+
+
+def shares_by(frame: pd.DataFrame, keys: list[str], *, day: int, level: float) -> pd.DataFrame:
+    """Per group, who left first, and the shares that had got there and had left by a day (Aalen-Johansen).
+
+    Shares are missing where nobody was watched until then.
+    """
+    columns = [*keys, "left", "reached_share", "reached_low", "reached_high", "left_share"]
+    rows = []
+    for name, group in frame.assign(everyone=0).groupby(keys or ["everyone"], sort=True):
+        found = dict(zip(keys, name, strict=True)) if keys else {}
+        found["left"] = int(group.loc[group["left"].notna(), "people"].sum())
+        if group["duration"].max() >= day * 86400.0:
+            ends = incidence(group, level)
+            ends = ends[ends["time"] <= day * 86400.0].groupby("cause").last()
+            reached = ends.loc["reached"] if "reached" in ends.index else dict.fromkeys(("value", "low", "high"), 0.0)
+            found |= {f"reached_{to}": reached[of] for to, of in (("share", "value"), ("low", "low"), ("high", "high"))}
+            found["left_share"] = ends["value"].get("left", 0.0)
+        rows.append(found)
+    return pd.DataFrame(rows, columns=columns).astype(
+        {"left": "int64", **dict.fromkeys(columns[-4:], "float64")})
+
+
+def incidence(group: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Shares of a group that ended by having "reached" it or by having "left" first, over time (Aalen-Johansen)."""
+    gone = group["left"].notna()
+    cause = pd.Series(None, index=group.index, dtype=object).mask(group["reached"] == 1, "reached").mask(gone, "left")
+    times = group["duration"].mask(gone, group["left"])
+    return survival.aalen_johansen(times, cause, weights=group["people"], level=level)
+
+
+def as_outcomes(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, per: float, upto: float,
+                names: Mapping[str, str]) -> pd.DataFrame:
+    """Shares that had got there, had left, and were on the way by each time up to `upto`, per segment."""
+    by = parameters.get("by")
+    columns = [*([by] if by else []), "outcome", "x", "value", "low", "high", "at_risk"]
+    parts = []
+    for name, group in frame.assign(everyone=0).groupby(by or "everyone", sort=True):
+        for outcome, curve in _outcomes(group, parameters["level"]).items():
+            curve = curve[curve["time"] <= upto]
+            kept = curve[(curve["events"] > 0) | (curve["time"] == 0)]
+            if (group["duration"] > upto).any() and kept["time"].iloc[-1] < upto:
+                watched = curve["at_risk"].iloc[-1] - curve["leaving"].iloc[-1]
+                kept = pd.concat([kept, kept.tail(1).assign(time=upto, at_risk=watched)])
+            parts.append(kept.assign(**{by or "everyone": name, "outcome": names[outcome], "x": kept["time"] / per})[columns])
+    made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return made.astype({"at_risk": "int64"}).sort_values(columns[:-4], ignore_index=True, kind="stable")
+
+
+def _outcomes(group: pd.DataFrame, level: float) -> dict[str, pd.DataFrame]:
+    """The three curves of a group: reached, left, and waiting, each at every time at which anybody ended."""
+    ends = incidence(group, level)
+    done = group["reached"].eq(1) | group["left"].notna()
+    times = group["duration"].mask(group["left"].notna(), group["left"])
+    waiting = survival.kaplan_meier(times, done, weights=group["people"], level=level)
+    leaving = waiting["at_risk"] - waiting["at_risk"].shift(-1, fill_value=0.0)
+    waiting = waiting.rename(columns={"survival": "value"}).assign(leaving=leaving)
+    found = {cause: curve.assign(leaving=leaving.to_numpy()) for cause, curve in ends.groupby("cause")}
+    nobody = waiting.assign(value=0.0, low=0.0, high=0.0, events=0.0)
+    return {"reached": found.get("reached", nobody), "left": found.get("left", nobody), "waiting": waiting}
+
+
+def paces(frame: pd.DataFrame, groups: str) -> pd.DataFrame:
+    """Per group, how many got there and how many would have at the pace of all, with log-rank tests.
+
+    `p` tests all groups together; `p_others` each group against the others, corrected for how many there are.
+    """
+    test = survival.logrank(frame["duration"], frame["reached"], frame[groups], weights=frame["people"])
+    made = test.groups.rename(columns={"group": groups})[[groups, "observed", "expected"]]
+    alone = [survival.logrank(frame["duration"], frame["reached"], frame[groups] == each, weights=frame["people"]).p
+             for each in made[groups]] if len(made) > 1 else [np.nan] * len(made)
+    known = test.p if len(made) > 1 else np.nan
+    return made.assign(ratio=made["observed"] / made["expected"].where(made["expected"] > 0),
+                       p_others=compare.benjamini_hochberg(alone), p=known)

@@ -46,6 +46,11 @@ class Activation(Section):
     within_days: Days = Field(
         7, description="Days allowed, from the second of sign-up; the last second counts.", examples=[14]
     )
+    silent_days: Days = Field(
+        14,
+        description="Days in a row without activity after which a person who has not activated counts as having left.",
+        examples=[7],
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Activation:

@@ -8,7 +8,12 @@ from plgkit.metrics.activation.onboarding import (
     onboarding_drop_off,
 )
 from plgkit.metrics.activation.rates import conversion, day1_rate, rate
-from plgkit.metrics.activation.waiting import time_to_value, time_to_value_curve
+from plgkit.metrics.activation.waiting import (
+    outcomes,
+    time_to_value,
+    time_to_value_compared,
+    time_to_value_curve,
+)
 
 __all__ = [
     "conversion",
@@ -16,7 +21,9 @@ __all__ = [
     "day1_rate",
     "onboarding_completion",
     "onboarding_drop_off",
+    "outcomes",
     "rate",
     "time_to_value",
+    "time_to_value_compared",
     "time_to_value_curve",
 ]
