@@ -72,6 +72,13 @@ class UnknownParameter(PlgkitError, ValueError):
         super().__init__(f"{of} takes no parameter {name!r}. {nearest(name, known)}")
 
 
+class UnknownPreset(PlgkitError, ValueError):
+    """A tool whose way of counting is not known for a measure."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No way of counting like {name!r} here. {nearest(name, known)}")
+
+
 class BadParameter(PlgkitError, ValueError):
     """A parameter whose value cannot be used."""
 
@@ -146,9 +153,10 @@ class UnbalancedLedger(PlgkitError, ArithmeticError):
 class AlwaysBack(PlgkitError, ValueError):
     """A retention in which the start itself would count as coming back."""
 
-    def __init__(self, event: str):
+    def __init__(self, event: str | None):
+        starts, does = (f"with {event!r}", f"has done {event!r}") if event else ("with any activity", "has been active")
         super().__init__(
-            f"Everybody who starts with {event!r} has done {event!r} at age 0, so that retention there is always 100 %. "
+            f"Everybody who starts {starts} {does} at age 0, so that retention there is always 100 %. "
             "Ask from first_age=1 on, or name another event to come back by."
         )
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from plgkit.errors import AlwaysBack, BadParameter, BrokenIdentity
 from plgkit.metrics import retention
-from plgkit.metrics.retention import _assert_identity
+from plgkit.metrics.retention.growth import _assert_identity
 from plgkit.playbook import Playbook
 from plgkit.sources.connect import connect
 
@@ -82,7 +82,7 @@ def over(cohort: dt.date, age: int, unit: str, clock: str) -> bool:
     return after <= dt.date.fromisoformat(plain.AS_OF) + DAY
 
 
-@pytest.mark.parametrize(("start", "back"), [(None, None), (None, "shared"), ("opened", None), ("opened", "shared")])
+@pytest.mark.parametrize(("start", "back"), [(None, None), (None, "shared"), ("mailed", None), ("opened", "shared")])
 @pytest.mark.parametrize(("unit", "clock", "min_events"), [
     ("day", "calendar", 1), ("week", "calendar", 1), ("month", "calendar", 2), ("day", "rolling", 1), ("week", "rolling", 2),
     ("month", "rolling", 1)])
@@ -170,7 +170,7 @@ def test_coming_back_by_the_event_that_starts_is_refused_at_age_0_only(tiny):
 
 
 @pytest.mark.parametrize(("parameter", "value", "expected"), [
-    ("rule", "after", "one of on, on_or_after"), ("unit", "year", "one of day, week, month"),
+    ("rule", "after", "one of on, on_or_after, bracket"), ("unit", "year", "one of hour, day, week, month"),
     ("clock", "wall", "one of calendar, rolling"), ("average", "median", "one of pooled, mean"),
     ("min_events", 0, "a whole number, 1 or more"), ("horizon", -1, "a whole number, 0 or more")])
 def test_what_cannot_be_asked_is_said(tiny, parameter, value, expected):

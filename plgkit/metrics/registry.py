@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pandas as pd
 
 from plgkit.errors import BadParameter, MissingSetting, UnknownMeasure, UnknownParameter
+from plgkit.metrics import presets
 from plgkit.playbook import Playbook
 from plgkit.sources import engine
 from plgkit.sources.data import Data
@@ -61,6 +62,7 @@ class Measure:
     settings: Mapping[str, str]
     additive: bool = True
     interval: str | None = None
+    preset: str | None = None
 
     @property
     def stage(self) -> str:
@@ -132,6 +134,8 @@ class Measure:
         for name in parameters:
             if name not in self.parameters:
                 raise UnknownParameter(name, self.parameters, of=self.name)
+        if self.preset and parameters.get("like") is not None:
+            parameters = {**presets.preset(parameters["like"], self.preset), **parameters}
         resolved = {}
         for name, parameter in self.parameters.items():
             value = parameters.get(name, parameter.default)
@@ -189,7 +193,8 @@ def _toml(value: Any) -> str:
 def measure(*, shape: Shape, unit: str, better: Better, reads: str,
             settings: Mapping[str, str] = MappingProxyType({}),
             finish: Callable[..., pd.DataFrame] | None = None, additive: bool = True,
-            interval: str | None = None) -> Callable[[Callable[..., ibis.Table]], Measure]:
+            interval: str | None = None,
+            preset: str | None = None) -> Callable[[Callable[..., ibis.Table]], Measure]:
     """Make a function a measure and put it into the catalogue.
 
     Parameters
@@ -210,12 +215,14 @@ def measure(*, shape: Shape, unit: str, better: Better, reads: str,
         Whether the counts of segments add up to the whole.
     interval
         The method of low and high, where it is not the shape's own.
+    preset
+        The part of `plgkit.metrics.presets` from which its parameter `like` takes how another tool counts.
     """
     def make(function: Callable[..., ibis.Table]) -> Measure:
         from plgkit.metrics import shapes
 
         made = Measure(function, finish or shapes.FINISH[shape], shape, unit, better, tuple(reads.split()),
-                       MappingProxyType(dict(settings)), additive, interval or INTERVALS.get(shape))
+                       MappingProxyType(dict(settings)), additive, interval or INTERVALS.get(shape), preset)
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
             object.__setattr__(made, name, getattr(function, name))
         object.__setattr__(made, "__wrapped__", function)

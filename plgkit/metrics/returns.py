@@ -1,34 +1,87 @@
-"""Who comes back at which age: the rows behind cohorts, and the cohort table they become."""
+"""Who comes back at which age: the question, and the rows behind its answer."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import ibis
-import numpy as np
-import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import AlwaysBack, BadParameter
-from plgkit.metrics import shapes
 from plgkit.metrics.people import segmented
 from plgkit.sources import engine, rollups
 from plgkit.sources.data import Data
 
-Rule = Literal["on", "on_or_after"]
-Unit = Literal["day", "week", "month"]
+Rule = Literal["on", "on_or_after", "bracket"]
+Unit = Literal["hour", "day", "week", "month"]
 Clock = Literal["calendar", "rolling"]
+Entry = Literal["first", "first_matching", "recurring"]
+Reference = Literal["cohort", "previous"]
 Names = str | list[str]
-DAYS = {"day": 1, "week": 7, "month": 30}
-HORIZON = {"day": 30, "week": 12, "month": 12}
+Brackets = list[tuple[int, int]] | list[int]
+DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 30}
+HORIZON = {"hour": 48, "day": 30, "week": 12, "month": 12}
 SIZE = -1
-_CHOICES = {"rule": ("on", "on_or_after"), "unit": ("day", "week", "month"), "clock": ("calendar", "rolling"),
-            "average": ("pooled", "mean")}
+_HOUR = 3_600_000_000
+_CHOICES = {
+    "rule": ("on", "on_or_after", "bracket"), "unit": ("hour", "day", "week", "month"),
+    "clock": ("calendar", "rolling"), "average": ("pooled", "mean"), "reference": ("cohort", "previous"),
+    "entry": ("first", "first_matching", "recurring")}
 
 
-def check(**parameters: Any) -> None:
+@dataclass(frozen=True)
+class Question:
+    """Everything that has to be said before retention is a number; see `retention.cohorts`."""
+
+    start: Names | None
+    back: Names | None
+    entry: Entry
+    rule: Rule
+    unit: Unit
+    clock: Clock
+    brackets: Brackets | None
+    min_events: int
+    reference: Reference
+    first_age: int
+    horizon: int | None
+    by: str | None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Question:
+        """The question in a measure's parameters."""
+        return cls(**{each.name: parameters[each.name] for each in fields(cls)})
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The brackets as pairs of their first and last age; none where the rule has none."""
+        given = self.brackets or []
+        if given and isinstance(given[0], int):
+            return [(low, high - 1) for low, high in itertools.pairwise(given)]
+        return [tuple(each) for each in given]
+
+    @property
+    def lowest(self) -> int:
+        """The first age looked at."""
+        return self.spans[0][0] if self.spans else self.first_age
+
+    @property
+    def highest(self) -> int | None:
+        """The last age looked at, None for the last there is."""
+        if self.spans:
+            return self.spans[-1][1]
+        return HORIZON[self.unit] if self.horizon is None and self.rule == "on_or_after" else self.horizon
+
+    @property
+    def keys(self) -> list[str]:
+        """What names a cohort."""
+        return ["cohort", *([self.by] if self.by else [])]
+
+
+def check(data: Data, asked: Question, **more: Any) -> None:
     """Refuse what cannot be asked.
 
     Raises
@@ -38,18 +91,19 @@ def check(**parameters: Any) -> None:
     AlwaysBack
         If the start itself would count as coming back.
     """
-    for name in _CHOICES.keys() & parameters.keys():
-        check_choice(name, parameters[name])
-    first, horizon = parameters["first_age"], parameters["horizon"]
-    if not _whole(parameters["min_events"], 1):
-        raise BadParameter("min_events", parameters["min_events"], expected="a whole number, 1 or more")
-    if not _whole(first, 0):
-        raise BadParameter("first_age", first, expected="a whole number, 0 or more")
-    if horizon is not None and not _whole(horizon, first):
-        raise BadParameter("horizon", horizon, expected=f"a whole number, {first} or more")
-    start, back = _listed(parameters["start"]), _listed(parameters["back"])
-    if first == 0 and set(start) & set(back):
-        raise AlwaysBack(sorted(set(start) & set(back))[0])
+    for name in ("entry", "rule", "unit", "clock", "reference"):
+        check_choice(name, getattr(asked, name))
+    for name, value in more.items():
+        check_choice(name, value)
+    if not _whole(asked.min_events, 1):
+        raise BadParameter("min_events", asked.min_events, expected="a whole number, 1 or more")
+    if not _whole(asked.first_age, 0):
+        raise BadParameter("first_age", asked.first_age, expected="a whole number, 0 or more")
+    if asked.horizon is not None and not _whole(asked.horizon, asked.first_age):
+        raise BadParameter("horizon", asked.horizon, expected=f"a whole number, {asked.first_age} or more")
+    _check_brackets(asked)
+    if asked.lowest == 0 and asked.min_events == 1:
+        _check_start(data, asked)
 
 
 def check_choice(name: str, value: object) -> None:
@@ -58,133 +112,215 @@ def check_choice(name: str, value: object) -> None:
         raise BadParameter(name, value, expected=f"one of {', '.join(_CHOICES[name])}")
 
 
+def _check_brackets(asked: Question) -> None:
+    if (asked.rule == "bracket") != bool(asked.brackets):
+        raise BadParameter("brackets", asked.brackets, expected=(
+            "brackets such as [(0, 0), (1, 7), (8, 14)] or their first ages [0, 1, 8, 15], as the rule is 'bracket'"
+            if asked.rule == "bracket" else f"none, as the rule is {asked.rule!r} and not 'bracket'"))
+    spans = asked.spans
+    ends = [age for span in spans for age in span]
+    fine = all(len(span) == 2 and span[0] <= span[1] for span in spans) and all(_whole(age, 0) for age in ends)
+    if asked.brackets and not (spans and fine and all(a[1] < b[0] for a, b in itertools.pairwise(spans))):
+        raise BadParameter("brackets", asked.brackets, expected="ages in rising order that do not overlap")
+
+
+def _check_start(data: Data, asked: Question) -> None:
+    """Refuse a start that is its own return."""
+    start, back = listed(asked.start), listed(asked.back)
+    rules = data.playbook.activity
+    if asked.back is None and asked.start is not None:
+        counts = [name for name in start if (rules.events is None or name in rules.events) and name not in rules.except_]
+        if len(counts) == len(start):
+            raise AlwaysBack(start[0])
+    if set(start) & set(back):
+        raise AlwaysBack(sorted(set(start) & set(back))[0])
+    if asked.entry == "recurring" and asked.start is None and asked.back is None:
+        raise AlwaysBack(None)
+
+
 def _whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _listed(names: Names | None) -> list[str]:
+def listed(names: Names | None) -> list[str]:
+    """The names as a list; none is no name."""
     return [] if names is None else [names] if isinstance(names, str) else list(names)
 
 
-def starters(data: Data, start: Names | None, unit: Unit, by: str | None) -> Table:
-    """One row per person: `user_id`, `started_at`, and `cohort`, the period of the sign-up or first start event."""
-    if start is None:
+def rows(data: Data, asked: Question, *, groups: int = 0) -> Table:
+    """Rows per cohort and age: `people` who came back; at age -1 everybody in the cohort.
+
+    By the rule "on_or_after" a person stands at the last age they came back, and the frame adds up. With the
+    reference "previous", `both` counts those who were also back at the age before. With `groups`, people
+    are dealt out to so many groups, and `dealt` says which.
+    """
+    if _from_rollup(data, asked) and not groups:
+        people, seen, unique = _from_firsts(data, asked.unit)
+    else:
+        people = starters(data, asked)
+        people = _dealt(people, groups) if groups else people
+        seen, unique = aged(data, people, asked)
+    keys = [*asked.keys, *(["dealt"] if groups else [])]
+    sizes = people.group_by(*keys).aggregate(people=_.count().cast("int64"))
+    back = _back(seen.filter(_.age >= asked.lowest), asked, keys, unique=unique)
+    if "both" in back.columns:
+        sizes = sizes.mutate(both=ibis.literal(0, "int64"))
+    columns = [*keys, "age", *[name for name in ("people", "both") if name in back.columns]]
+    return sizes.mutate(age=ibis.literal(SIZE, "int64")).select(*columns).union(back.select(*columns))
+
+
+def _back(seen: Table, asked: Question, keys: list[str], *, unique: bool) -> Table:
+    """Count who is back at each age, of the events of each person and age."""
+    if asked.highest is not None:
+        seen = seen.filter(seen.age <= asked.highest)
+    if asked.spans:
+        places = [((seen.age >= low) & (seen.age <= high), ibis.literal(low, "int64")) for low, high in asked.spans]
+        seen = seen.mutate(age=ibis.cases(*places, else_=ibis.null("int64"))).filter(_.age.notnull())
+        unique = False
+    person = ["user_id", *keys]
+    if asked.rule == "on_or_after" and asked.min_events == 1:
+        seen = seen.group_by(person).aggregate(age=_.age.max())
+    else:
+        seen = seen if unique else seen.group_by(*person, "age").aggregate(n=_.n.sum().cast("int64"))
+        if asked.rule == "on_or_after":
+            later = ibis.cumulative_window(group_by=[seen[name] for name in person], order_by=seen.age.desc())
+            seen = seen.mutate(n=seen.n.sum().over(later))
+        seen = seen.filter(seen.n >= asked.min_events) if asked.min_events > 1 else seen
+        seen = seen.group_by(person).aggregate(age=_.age.max()) if asked.rule == "on_or_after" else seen
+    if asked.reference == "cohort" or asked.rule == "on_or_after":
+        return seen.group_by(*keys, "age").aggregate(people=_.count().cast("int64"))
+    order = ibis.window(group_by=[seen[name] for name in person], order_by=seen.age)
+    seen = seen.mutate(last_seen=seen.age.lag().over(order))
+    too = (seen.last_seen == _age_before(seen.age, asked)).fill_null(False)
+    return seen.mutate(too=too.ifelse(1, 0)).group_by(*keys, "age").aggregate(
+        people=_.count().cast("int64"), both=_.too.sum().cast("int64"))
+
+
+def _age_before(age: ibis.Value, asked: Question) -> ibis.Value:
+    pairs = list(itertools.pairwise(asked.spans))
+    if not pairs:
+        return age - 1
+    return ibis.cases(*[(age == here[0], ibis.literal(before[0], "int64")) for before, here in pairs],
+                      else_=ibis.null("int64"))
+
+
+def _dealt(people: Table, groups: int) -> Table:
+    """Deal people out to groups of nearly one size, by the order of their ids."""
+    ids = people.group_by("user_id").aggregate(n=_.count())
+    place = ibis.row_number().over(ibis.window(order_by=ids.user_id))
+    ids = ids.select(dealt_id=ids.user_id, dealt=(place % groups).cast("int64"))
+    return people.inner_join(ids, people.user_id == ids.dealt_id).drop("dealt_id")
+
+
+def starters(data: Data, asked: Question) -> Table:
+    """One row per person: `user_id`, `started_at`, and `cohort`, the period of the sign-up or first start event.
+
+    With the entry "recurring" there is one row per person and period with a start event (any activity,
+    where none is named).
+    """
+    if asked.entry == "recurring":
+        events = started(data, asked)
+        people = events.mutate(cohort=period(data, events.day, events.occurred_at, asked.unit)).group_by("user_id", "cohort").aggregate(
+            started_at=_.occurred_at.min())
+    elif asked.start is None:
         people = data.users.select("user_id", "day", started_at=_.signed_up_at)
     else:
-        people = data.event(start).group_by("user_id").aggregate(day=_.day.min(), started_at=_.occurred_at.min())
-    people = people.mutate(cohort=data.period(people.day, unit)).drop("day")
-    return segmented(data, people, by)
+        people = started(data, asked).group_by("user_id").aggregate(day=_.day.min(), started_at=_.occurred_at.min())
+    if asked.entry != "recurring":
+        people = people.mutate(cohort=period(data, people.day, people.started_at, asked.unit)).drop("day")
+    return segmented(data, people, asked.by)
 
 
-def aged(data: Data, people: Table, back: Names | None, unit: Unit, clock: Clock) -> Table:
-    """One row per person and age at which they came back: the columns of `people`, `age`, `n` (events)."""
-    if clock == "rolling":
-        events = rollups.active_events(data.events, data.playbook) if back is None else data.event(back)
-        seen = people.inner_join(events.select("user_id", "occurred_at"), "user_id")
-        seen = seen.filter(seen.occurred_at >= seen.started_at)
-        block = DAYS[unit] * 86_400_000_000
-        seen = seen.mutate(age=seen.occurred_at.delta(seen.started_at, unit="microsecond") // block, n=1)
-    elif back is None:
-        rows = data.activity_week if unit == "week" else data.activity
-        rows = rows.select("user_id", "n", at=data.period(rows[unit if unit == "week" else "day"], unit))
-        seen = people.inner_join(rows, "user_id")
-        seen = seen.mutate(age=between(seen.at, seen.cohort, unit)).filter(_.age >= 0)
-    else:
-        events = data.event(back)
-        events = events.select("user_id", "occurred_at", at=data.period(events.day, unit))
-        seen = people.inner_join(events, "user_id")
-        seen = seen.filter(seen.occurred_at >= seen.started_at)
-        seen = seen.mutate(age=between(seen.at, seen.cohort, unit), n=1)
-    keys = [name for name in people.columns if name != "started_at"]
-    return seen.group_by(*keys, age=seen.age.cast("int64")).aggregate(n=_.n.sum().cast("int64"))
+def started(data: Data, asked: Question) -> Table:
+    """The events by which people enter a cohort."""
+    if asked.start is None:
+        return rollups.active_events(data.events, data.playbook)
+    return data.event(asked.start)
+
+
+def period(data: Data, day: ibis.Value, time: ibis.Value, unit: Unit) -> ibis.Value:
+    """The first day of a day's period; of a time the hour on the clock of the product's zone."""
+    return data.local(time).truncate("h") if unit == "hour" else data.period(day, unit)
+
+
+def aged(data: Data, people: Table, asked: Question) -> tuple[Table, bool]:
+    """The columns of `people`, `age` and `n`: when each came back, by how many events; and whether once per age."""
+    unit, back = asked.unit, asked.back
+    if asked.clock == "rolling":
+        return _aged_by_the_clock(data, people, asked), False
+    if back is None and unit != "hour":
+        # Days serve months as well: a month is new where the active day before lies in another.
+        rows, at = (data.activity_week, "week") if unit == "week" else (data.activity, "day")
+        rows = rows.mutate(at=data.period(rows[at], unit))
+        unique = unit != "month"
+        if unit == "month" and asked.min_events == 1:
+            rows, unique = _first_of_month(data, rows), True
+        seen = people.drop("started_at").inner_join(rows.select("user_id", "n", "at"), "user_id")
+        return seen.mutate(age=between(seen["at"], seen.cohort, unit)).filter(_.age >= 0), unique
+    events = _returns(data, asked)
+    if asked.entry == "recurring" and asked.lowest > 0:
+        events = events.group_by("user_id", at=period(data, events.day, events.occurred_at, unit)).aggregate(n=_.count().cast("int64"))
+        seen = people.drop("started_at").inner_join(events, "user_id")
+        return seen.mutate(age=between(seen["at"], seen.cohort, unit)).filter(_.age >= 0), True
+    seen = people.inner_join(events.select("user_id", "occurred_at", at=period(data, events.day, events.occurred_at, unit)), "user_id")
+    seen = seen.filter(seen.occurred_at >= seen.started_at)
+    return seen.mutate(age=between(seen["at"], seen.cohort, unit), n=1).drop("started_at", "occurred_at"), False
+
+
+def _returns(data: Data, asked: Question) -> Table:
+    return rollups.active_events(data.events, data.playbook) if asked.back is None else data.event(asked.back)
+
+
+def _first_of_month(data: Data, rows: Table) -> Table:
+    before = data.period(rows.prev_day, "month")
+    return rows.filter(before.isnull() | (before != rows["at"]))
+
+
+def _aged_by_the_clock(data: Data, people: Table, asked: Question) -> Table:
+    """Ages in blocks of an hour, 24 hours, 7 days or 30 days from each person's own start."""
+    seen = people.inner_join(_returns(data, asked).select("user_id", "occurred_at"), "user_id")
+    seen = seen.filter(seen.occurred_at >= seen.started_at)
+    block = round(DAYS[asked.unit] * 24) * _HOUR
+    age = (seen.occurred_at.delta(seen.started_at, unit="microsecond") // block).cast("int64")
+    return seen.mutate(age=age, n=1).drop("started_at", "occurred_at")
 
 
 def between(later: ibis.Value, earlier: ibis.Value, unit: Unit) -> ibis.Value:
-    """How many periods lie between the first days of two."""
+    """How many periods lie between the first days (or hours) of two."""
     if unit == "month":
-        return (later.year() - earlier.year()) * 12 + later.month() - earlier.month()
-    return engine.days_between(later, earlier) // DAYS[unit]
+        return ((later.year() - earlier.year()) * 12 + later.month() - earlier.month()).cast("int64")
+    if unit == "hour":
+        return (later.delta(earlier, unit="microsecond") // _HOUR).cast("int64")
+    days = engine.days_between(later, earlier)
+    return days if unit == "day" else (days // DAYS[unit]).cast("int64")
 
 
-def rows(data: Data, *, start: Names | None, back: Names | None, rule: Rule, unit: Unit, clock: Clock,
-         min_events: int, first_age: int, horizon: int | None, by: str | None) -> Table:
-    """Rows per cohort and age: `people` who came back; at age -1 everybody in the cohort.
-
-    By the rule "on_or_after" a person stands at the last age they came back, and the frame adds up.
-    """
-    horizon = HORIZON[unit] if horizon is None and rule == "on_or_after" else horizon
-    people = starters(data, start, unit, by)
-    seen = aged(data, people, back, unit, clock).filter(_.age >= first_age)
-    if horizon is not None:
-        seen = seen.filter(seen.age <= horizon)
-    keys = ["cohort", *([by] if by else [])]
-    if rule == "on_or_after":
-        later = ibis.cumulative_window(group_by=seen.user_id, order_by=seen.age.desc())
-        seen = seen.mutate(n=seen.n.sum().over(later)) if min_events > 1 else seen
-        seen = seen.filter(seen.n >= min_events).group_by("user_id", *keys).aggregate(age=_.age.max())
-    else:
-        seen = seen.filter(seen.n >= min_events)
-    back_again = seen.group_by(*keys, "age").aggregate(people=_.count().cast("int64"))
-    sizes = people.group_by(*keys).aggregate(people=_.count().cast("int64"))
-    sizes = sizes.mutate(age=ibis.literal(SIZE, "int64"))
-    return sizes.select(*keys, "age", "people").union(back_again.select(*keys, "age", "people"))
+def _from_rollup(data: Data, asked: Question) -> bool:
+    """Whether the first active period of a person is the start itself, so that nothing has to be joined."""
+    rules = data.playbook.activity
+    return ("users" in data.derived and rules.events is None and not rules.except_ and asked.by is None
+            and asked.start is None and asked.back is None and asked.entry != "recurring"
+            and asked.clock == "calendar" and asked.unit in ("day", "week"))
 
 
-def as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Every cohort at every age that has begun by `as_of`, with what is mature."""
-    by, unit, first = parameters["by"], parameters["unit"], parameters["first_age"]
-    keys = ["cohort", *([by] if by else [])]
-    sizes = frame[frame["age"] == SIZE].rename(columns={"people": "denominator"}).drop(columns="age")
-    horizon = parameters["horizon"]
-    if horizon is None and parameters["rule"] == "on_or_after":
-        horizon = HORIZON[unit]
-    begun, over = _ages(sizes["cohort"], data, unit, parameters["clock"])
-    last = begun if horizon is None else np.minimum(begun, horizon)
-    sizes = sizes.assign(over=over)
-    grid = sizes.loc[sizes.index.repeat(np.maximum(last - first + 1, 0))]
-    grid = grid.assign(age=first + grid.groupby(level=0).cumcount().to_numpy())
-    made = grid.merge(frame[frame["age"] != SIZE], on=[*keys, "age"], how="left")
-    made["numerator"] = made["people"].fillna(0).astype("int64")
-    if parameters["rule"] == "on_or_after":
-        backwards = made.sort_values([*keys, "age"], ascending=False)
-        made["numerator"] = backwards.groupby(keys)["numerator"].cumsum()
-        made["mature"] = made["over"] >= horizon
-    else:
-        made["mature"] = made["age"] <= made["over"]
-    return shapes.as_cohort(made, data, parameters)
-
-
-def _ages(cohorts: pd.Series, data: Data, unit: Unit, clock: Clock) -> tuple[np.ndarray, np.ndarray]:
-    """For each cohort the last age that has begun, and the last that is over for everybody in it (or -1)."""
-    after = data.as_of + engine.DAY
-    if clock == "rolling":
-        block, zone = pd.Timedelta(days=DAYS[unit]), data.playbook.product.time_zone
-        starts = cohorts.map(lambda day: pd.Timestamp(engine.to_utc(day.date(), zone)))
-        ends = cohorts.map(lambda day: pd.Timestamp(engine.to_utc(engine.next_period(day.date(), unit), zone)))
-        begun = -((starts - data.end) // block) - 1
-        return begun.to_numpy("int64"), ((data.end - ends) // block - 1).clip(lower=-1).to_numpy("int64")
-    current = engine.period_of(data.as_of, unit, data.playbook.product.week_start)
-    begun = cohorts.map(lambda day: _steps(day.date(), current, unit)).to_numpy("int64")
-    return begun, begun if engine.next_period(current, unit) <= after else begun - 1
-
-
-def _steps(start: Any, end: Any, unit: Unit) -> int:
-    if unit == "month":
-        return (end.year - start.year) * 12 + end.month - start.month
-    return (end - start).days // DAYS[unit]
+def _from_firsts(data: Data, unit: Unit) -> tuple[Table, Table, bool]:
+    rows = data.activity_week if unit == "week" else data.activity
+    rows = rows.select("user_id", "n", cohort=rows[f"first_{unit}"], at=rows[unit])
+    seen = rows.mutate(age=between(rows["at"], rows.cohort, unit))
+    return seen.filter(_.age == 0), seen, True
 
 
 def span(data: Data, people: Table, first: int, last: int, clock: Clock) -> tuple[Table, ibis.Value]:
-    """Who is active again within a span of days after signing up (`back_id`), and for whom of `people` it is over."""
+    """Who of `people` is active again within a span of days after `started_at` (`back_id`), and for whom it is over."""
     if clock == "rolling":
         rows = rollups.active_events(data.events, data.playbook).select("user_id", "occurred_at")
-        seen = data.users.select("user_id", "signed_up_at").inner_join(rows, "user_id")
-        inside = (seen.occurred_at >= seen.signed_up_at + ibis.interval(days=first)) & (
-            seen.occurred_at < seen.signed_up_at + ibis.interval(days=last + 1))
-        over = people.signed_up_at + ibis.interval(days=last + 1) <= data.end_literal
+        seen = people.select("user_id", "started_at").inner_join(rows, "user_id")
+        inside = (seen.occurred_at >= seen.started_at + ibis.interval(days=first)) & (
+            seen.occurred_at < seen.started_at + ibis.interval(days=last + 1))
+        over = people.started_at + ibis.interval(days=last + 1) <= data.end_literal
     else:
         rows = data.activity.select("user_id", at=_.day)
-        seen = data.users.select("user_id", "day").inner_join(rows, "user_id")
+        seen = people.select("user_id", "day").inner_join(rows, "user_id")
         inside = (seen["at"] >= engine.shift(seen.day, first)) & (seen["at"] <= engine.shift(seen.day, last))
         over = engine.shift(people.day, last) <= ibis.date(data.as_of.isoformat())
     return seen.filter(inside).select(back_id=_.user_id).distinct(), over
