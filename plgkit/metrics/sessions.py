@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ibis
+import pandas as pd
+from ibis import _
 from ibis.expr.types import Table
 
+from plgkit.metrics import actives
 from plgkit.sources import rollups
 from plgkit.sources.data import Data
-from plgkit.sources.engine import seconds_between
+from plgkit.sources.engine import Grain, seconds_between
 
 
 def begun(data: Data, *, gap_minutes: int) -> Table:
@@ -17,8 +20,79 @@ def begun(data: Data, *, gap_minutes: int) -> Table:
     begins with the first and after every pause longer than `gap_minutes`.
     """
     events = rollups.active_events(data.events, data.playbook)
-    session = ibis.window(group_by=[events.user_id, events.session_id], order_by=events.occurred_at)
-    rows = events.mutate(earlier=events.occurred_at.lag().over(session))
-    paused = seconds_between(rows.occurred_at, rows.earlier) > 60 * gap_minutes
-    begins = rows.earlier.isnull() | (rows.session_id.isnull() & paused)
+    keys = [events.user_id, *([events.session_id] if _has_ids(data)[0] else [])]
+    rows = events.mutate(earlier=events.occurred_at.lag().over(ibis.window(group_by=keys, order_by=events.occurred_at)))
+    begins = rows.earlier.isnull() | (rows.session_id.isnull() & _paused(rows.occurred_at, rows.earlier, gap_minutes))
     return rows.mutate(begins=begins.fill_null(True).ifelse(1, 0))
+
+
+def per_period(data: Data, grain: Grain, *, gap_minutes: int) -> Table:
+    """One row per person and active period: `user_id`, `period`, and the `sessions` that began in it, perhaps none."""
+    some, others = _has_ids(data)
+    events = rollups.active_events(data.events, data.playbook)
+    parts = []
+    if others:
+        rows = _marked(events.filter(events.session_id.isnull()) if some else events, gap_minutes)
+        rows = rows.mutate(period=data.period(rows.day, grain), sessions=rows.begins.ifelse(1, 0))
+        parts.append(rows.select("user_id", "period", "sessions"))
+    if some:
+        rows = _by_id(events)
+        parts += [rows.select("user_id", period=data.period(rows.day, grain), sessions=ibis.literal(1)),
+                  actives.periods(data, grain).select("user_id", "period", sessions=ibis.literal(0))]
+    rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    return rows.group_by("user_id", "period").aggregate(sessions=_.sessions.sum().cast("int64"))
+
+
+def whole(data: Data, *, gap_minutes: int) -> Table:
+    """One row per session: `user_id`, `day` on which it began, `started_at` and `ended_at`, its first and last event."""
+    some, others = _has_ids(data)
+    events = rollups.active_events(data.events, data.playbook)
+    parts = []
+    if others:
+        parts.append(_by_pause(events.filter(events.session_id.isnull()) if some else events, gap_minutes))
+    if some:
+        parts.append(_by_id(events))
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _by_id(events: Table) -> Table:
+    given = events.filter(events.session_id.notnull())
+    return given.group_by("user_id", "session_id").aggregate(
+        day=_.day.min(), started_at=_.occurred_at.min(), ended_at=_.occurred_at.max()).drop("session_id")
+
+
+def _by_pause(events: Table, gap_minutes: int) -> Table:
+    """The first and the last event of each session, set side by side."""
+    rows = _marked(events, gap_minutes, ahead=True)
+    edges = rows.filter(rows.begins | rows.ends)
+    # Of two edges at one instant the beginning goes first; whichever row of a tie it is, the time is the same.
+    after = ibis.window(group_by=edges.user_id, order_by=[edges.occurred_at, edges.ends.ifelse(1, 0)])
+    edges = edges.mutate(last=edges.ends.ifelse(edges.occurred_at, edges.occurred_at.lead().over(after)))
+    return edges.filter(edges.begins).select("user_id", "day", started_at=_.occurred_at, ended_at=_["last"])
+
+
+def _marked(events: Table, gap_minutes: int, *, ahead: bool = False) -> Table:
+    """Events without a session id, with whether each `begins` a session (and, on request, whether it `ends` one)."""
+    by_time = ibis.window(group_by=events.user_id, order_by=events.occurred_at)
+    columns = {"earlier": events.occurred_at.lag().over(by_time)}
+    if ahead:
+        columns["later"] = events.occurred_at.lead().over(by_time)
+    rows = events.select("user_id", "day", "occurred_at", **columns)
+    marks = {"begins": _paused(rows.occurred_at, rows.earlier, gap_minutes).fill_null(True)}
+    if ahead:
+        marks["ends"] = _paused(rows.later, rows.occurred_at, gap_minutes).fill_null(True)
+    return rows.mutate(**marks)
+
+
+def _paused(later: ibis.Value, earlier: ibis.Value, gap_minutes: int) -> ibis.Value:
+    return seconds_between(later, earlier) > 60 * gap_minutes
+
+
+def _has_ids(data: Data) -> tuple[bool, bool]:
+    """Whether some events carry a session id, and whether others carry none."""
+    asked = "sessions with and without an id"
+    if asked not in data.answers:
+        events = data.events
+        data.answers[asked] = data.run(events.aggregate(all=events.count(), some=events.session_id.count()))
+    found: pd.DataFrame = data.answers[asked]
+    return bool(found["some"][0] > 0), bool(found["some"][0] < found["all"][0] or not found["all"][0])

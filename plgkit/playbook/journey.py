@@ -214,3 +214,9 @@ class Engagement(Section):
         description="What the score is made of; the three sum to 1.",
         examples=[{"breadth": 0.5, "depth": 0.25, "frequency": 0.25}],
     )
+    full_actions: Count = Field(
+        3, description="Uses of core features on an active day that count as full depth.", examples=[5]
+    )
+    full_days: Days = Field(
+        20, description="Active days in four weeks that count as full frequency.", examples=[8]
+    )
