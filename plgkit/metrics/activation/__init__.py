@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plgkit.metrics.activation.depth import engagement_depth
 from plgkit.metrics.activation.onboarding import (
     core_feature_adoption,
     onboarding_completion,
@@ -14,14 +15,18 @@ from plgkit.metrics.activation.waiting import (
     time_to_value_compared,
     time_to_value_curve,
 )
+from plgkit.metrics.activation.ways import path_moves, paths
 
 __all__ = [
     "conversion",
     "core_feature_adoption",
     "day1_rate",
+    "engagement_depth",
     "onboarding_completion",
     "onboarding_drop_off",
     "outcomes",
+    "path_moves",
+    "paths",
     "rate",
     "time_to_value",
     "time_to_value_compared",
