@@ -1,0 +1,1 @@
+"""The same five questions in plain SQL, polars, pandas and ClickHouse."""
