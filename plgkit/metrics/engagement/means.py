@@ -32,5 +32,7 @@ def of_periods(cells: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -
 
 def _resampled(cells: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
     keys = ["period", *([parameters["by"]] if parameters["by"] else [])]
-    made = bootstrap.grouped(cells.assign(denominator=1), keys, level=parameters["level"])
+    # In one order, so that sums of fractions are the same to the last bit.
+    cells = cells.assign(denominator=1).sort_values([*keys, "numerator", "count"])
+    made = bootstrap.grouped(cells, keys, level=parameters["level"])
     return made.astype({"period": "datetime64[us]"})
