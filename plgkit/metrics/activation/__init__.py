@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plgkit.metrics.activation.aha import aha_candidates
 from plgkit.metrics.activation.depth import engagement_depth
 from plgkit.metrics.activation.onboarding import (
     core_feature_adoption,
@@ -18,6 +19,7 @@ from plgkit.metrics.activation.waiting import (
 from plgkit.metrics.activation.ways import path_moves, paths
 
 __all__ = [
+    "aha_candidates",
     "conversion",
     "core_feature_adoption",
     "day1_rate",
