@@ -17,29 +17,14 @@ from plgkit.metrics.people import closed, segmented, since_signup
 from plgkit.metrics.registry import measure
 from plgkit.sources import rollups
 from plgkit.sources.data import Data
+from plgkit.sources.digests import half
 from plgkit.stats import compare, intervals, strata
 
 Outcome = Literal["active", "paid"]
 EVERYBODY = ""
 SEARCH, CONFIRM = 0, 1
-_SIGNS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_WEIGHTS = (7919, 104729, 1299, 611953, 15485, 3571, 32452, 86028, 49979, 67867, 22801, 9001)
 COLUMNS = ["rank", "event", "at_least", "days", "n", "did", "reach", "precision", "recall", "lift", "difference", "low",
            "high", "p", "p_corrected", "tied", "beyond", "beyond_low", "beyond_high", "beyond_p", "confirmed"]
-
-
-def half(user_id: ibis.Value) -> ibis.Value:
-    """0 for one half of all people and 1 for the other: the same on every engine, today and next year.
-
-    By the first seven and the last five signs of the id, so that neither ids in a row nor one mail domain keep together.
-    """
-    head, tail = user_id + ibis.literal("......."), (ibis.literal(".....") + user_id).right(5)
-    signs = [*(head.substr(place, 1) for place in range(7)), *(tail.substr(place, 1) for place in range(5))]
-    mixed = ibis.literal(0)
-    for sign, weight in zip(signs, _WEIGHTS, strict=True):
-        mixed = mixed + (ibis.literal(_SIGNS).find(sign) + 1) * weight
-    mixed = mixed % 10_007
-    return ((mixed * mixed + 3 * mixed) % 10_007 < 5_003).ifelse(SEARCH, CONFIRM)
 
 
 def _people(data: Data, parameters: Mapping[str, Any]) -> Table:
