@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from plgkit.stats import bootstrap, compare, intervals, survival
+from plgkit.stats import bootstrap, compare, intervals, strata, survival
 
-__all__ = ["bootstrap", "compare", "intervals", "survival"]
+__all__ = ["bootstrap", "compare", "intervals", "strata", "survival"]
