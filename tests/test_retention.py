@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from plgkit.errors import AlwaysBack, BadParameter, BrokenIdentity
 from plgkit.metrics import retention
-from plgkit.metrics.retention.growth import _assert_identity
+from plgkit.metrics.retention.growth import assert_identity
 from plgkit.playbook import Playbook
 from plgkit.sources.connect import connect
 
@@ -243,7 +243,7 @@ def test_numbers_that_do_not_add_up_are_not_shown():
     broken = pd.DataFrame({"period": [pd.Timestamp("2025-01-06")], "active": [5], "active_before": [3], "new": [1],
                            "resurrected": [0], "churned": [1]})
     with pytest.raises(BrokenIdentity) as caught:
-        _assert_identity(broken)
+        assert_identity(broken)
     assert str(caught.value) == (
         "In the period of 06 Jan 2025 the identity active = active before + new + resurrected - churned does not hold: "
         "5 is not 3 + 1 + 0 - 1. The rows behind it contradict each other; please look for people counted twice.")

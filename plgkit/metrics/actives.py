@@ -12,28 +12,35 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.metrics import shapes
+from plgkit.metrics.accounts import of_accounts
 from plgkit.metrics.people import segmented
-from plgkit.sources import engine
+from plgkit.sources import engine, rollups
 from plgkit.sources.data import Data
 
 
-def periods(data: Data, grain: engine.Grain, *, event: str | list[str] | None = None) -> Table:
+def periods(data: Data, grain: engine.Grain, *, event: str | list[str] | None = None, unit: str = "user_id") -> Table:
     """One row per person and active period: `user_id`, `period`, `prev`, the active period before, NULL in the first.
 
-    Activity is any event of the playbook's list, or only `event`.
+    Activity is any event of the playbook's list, or only `event`. With the unit `account_id` there is one row
+    per account that any of its people were active in.
     """
-    if event is None and grain in ("day", "week"):
+    if event is None and grain in ("day", "week") and unit == "user_id":
         rows = data.activity if grain == "day" else data.activity_week
         return rows.select("user_id", period=rows[grain], prev=rows[f"prev_{grain}"])
-    days = data.activity if event is None else data.event(event)
-    rows = days.mutate(period=data.period(days.day, grain)).group_by("user_id", "period").aggregate(n=_.count())
-    before = rows.period.lag().over(ibis.window(group_by=rows.user_id, order_by=rows.period))
-    return rows.select("user_id", "period", prev=before)
+    if unit == "account_id":
+        events = rollups.active_events(data.events, data.playbook) if event is None else data.event(event)
+        days = of_accounts(data, events.select("user_id", "account_id", "day"))
+    else:
+        days = data.activity if event is None else data.event(event)
+    rows = days.mutate(period=data.period(days.day, grain)).group_by(unit, "period").aggregate(n=_.count())
+    before = rows.period.lag().over(ibis.window(group_by=rows[unit], order_by=rows.period))
+    return rows.select(unit, period=rows.period, prev=before)
 
 
-def moves(data: Data, grain: engine.Grain, *, event: str | list[str] | None, by: str | None) -> Table:
+def moves(data: Data, grain: engine.Grain, *, event: str | list[str] | None, by: str | None,
+          unit: str = "user_id") -> Table:
     """Per period: how many were active, new, there in the period before too, and back after a pause."""
-    rows = segmented(data, periods(data, grain, event=event), by)
+    rows = segmented(data, periods(data, grain, event=event, unit=unit), by, unit=unit)
     stayed = (rows.prev == _before(data, rows.period, grain)).fill_null(False)
     first = rows.prev.isnull()
     rows = rows.mutate(is_new=first.ifelse(1, 0), is_kept=stayed.ifelse(1, 0),
@@ -41,6 +48,38 @@ def moves(data: Data, grain: engine.Grain, *, event: str | list[str] | None, by:
     return rows.group_by("period", *([by] if by else [])).aggregate(
         active=_.count().cast("int64"), new=_.is_new.sum().cast("int64"),
         retained=_.is_kept.sum().cast("int64"), resurrected=_.is_back.sum().cast("int64"))
+
+
+def trailing_moves(data: Data, days: int, grain: engine.Grain, by: str | None) -> Table:
+    """Per period, of those active in the `days` days that end with it: who is new, and who is back after a pause.
+
+    New is who was never active before the period; back is who was, but not in the window that ended with
+    the period before.
+    """
+    rows = data.activity.mutate(period=data.period(data.activity.day, grain))
+    before = (rows.prev_day < rows.period).ifelse(rows.prev_day, ibis.null("date"))
+    rows = rows.mutate(before=before).group_by("user_id", "period").aggregate(
+        last=_.day.max(), first=_.first_day.min(), before=_.before.max())
+    rows = segmented(data, rows, by)
+    end = ibis.least(_end(rows.period, grain), ibis.date(data.as_of.isoformat()))
+    here = rows.last > engine.shift(end, -days)
+    new = here & (rows["first"] >= rows.period)
+    away = (rows.before < engine.shift(rows.period, -days)).fill_null(False)
+    rows = rows.mutate(is_new=new.ifelse(1, 0), is_back=(here & ~new & away).ifelse(1, 0))
+    return rows.group_by("period", *([by] if by else [])).aggregate(
+        new=_.is_new.sum().cast("int64"), resurrected=_.is_back.sum().cast("int64"))
+
+
+def _end(period: ibis.Value, grain: engine.Grain) -> ibis.Value:
+    """The last day of the period."""
+    return engine.shift(following(period, grain), -1)
+
+
+def following(period: ibis.Value, grain: engine.Grain) -> ibis.Value:
+    """The first day of the period after."""
+    if grain in ("day", "week"):
+        return engine.shift(period, 1 if grain == "day" else 7)
+    return (period + ibis.interval(months=1 if grain == "month" else 3)).cast("date")
 
 
 def _before(data: Data, period: ibis.Value, grain: engine.Grain) -> ibis.Value:

@@ -12,6 +12,7 @@ from plgkit.errors import UnknownPreset
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "posthog": {
         "retention": {"entry": "first_matching", "rule": "on", "clock": "calendar", "unit": "day", "first_age": 1},
+        "lifecycle": {"grain": "day"},
     },
     "mixpanel": {
         "retention": {"entry": "first_matching", "rule": "on", "clock": "rolling", "unit": "day", "first_age": 0},

@@ -184,7 +184,7 @@ def curve(data: Data, *, start: Names | None = None, back: Names | None = None, 
     >>> curve(samples.tiny(), entry="recurring", first_age=1, horizon=2)[["x", "value", "at_risk", "cohorts"]]
        x     value  at_risk  cohorts
     0  1  0.363636       11        4
-    1  2  0.444444        9        3
+    1  2  0.454545       11        4
     """
     asked = Question(start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by)
     returns.check(data, asked, average=average)
