@@ -15,6 +15,7 @@ from plgkit.errors import AlwaysBack, BadParameter
 from plgkit.metrics.people import segmented
 from plgkit.sources import engine, rollups
 from plgkit.sources.data import Data
+from plgkit.sources.digests import Digest
 
 Rule = Literal["on", "on_or_after", "bracket"]
 Unit = Literal["hour", "day", "week", "month"]
@@ -147,20 +148,20 @@ def listed(names: Names | None) -> list[str]:
     return [] if names is None else [names] if isinstance(names, str) else list(names)
 
 
-def rows(data: Data, asked: Question, *, groups: int = 0) -> Table:
+def rows(data: Data, asked: Question, *, dealt: bool = False) -> Table:
     """Rows per cohort and age: `people` who came back; at age -1 everybody in the cohort.
 
     By the rule "on_or_after" a person stands at the last age they came back, and the frame adds up. With the
-    reference "previous", `both` counts those who were also back at the age before. With `groups`, people
-    are dealt out to so many groups, and `dealt` says which.
+    reference "previous", `both` counts those who were also back at the age before. People may be
+    `dealt` out to 256 groups by a digest of their ids, named by that column.
     """
-    if _from_rollup(data, asked) and not groups:
+    if _from_rollup(data, asked) and not dealt:
         people, seen, unique = _from_firsts(data, asked.unit)
     else:
         people = starters(data, asked)
-        people = _dealt(people, groups) if groups else people
+        people = people.mutate(dealt=Digest(people.user_id).to_expr().substr(0, 2)) if dealt else people
         seen, unique = aged(data, people, asked)
-    keys = [*asked.keys, *(["dealt"] if groups else [])]
+    keys = [*asked.keys, *(["dealt"] if dealt else [])]
     sizes = people.group_by(*keys).aggregate(people=_.count().cast("int64"))
     back = _back(seen.filter(_.age >= asked.lowest), asked, keys, unique=unique)
     if "both" in back.columns:
@@ -202,14 +203,6 @@ def _age_before(age: ibis.Value, asked: Question) -> ibis.Value:
         return age - 1
     return ibis.cases(*[(age == here[0], ibis.literal(before[0], "int64")) for before, here in pairs],
                       else_=ibis.null("int64"))
-
-
-def _dealt(people: Table, groups: int) -> Table:
-    """Deal people out to groups of nearly one size, by the order of their ids."""
-    ids = people.group_by("user_id").aggregate(n=_.count())
-    place = ibis.row_number().over(ibis.window(order_by=ids.user_id))
-    ids = ids.select(dealt_id=ids.user_id, dealt=(place % groups).cast("int64"))
-    return people.inner_join(ids, people.user_id == ids.dealt_id).drop("dealt_id")
 
 
 def starters(data: Data, asked: Question) -> Table:

@@ -15,7 +15,6 @@ from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.stats import bootstrap
 
-GROUPS = 200
 COLUMNS = ["numerator", "denominator", "value", "low", "high", "mature"]
 _HOUR = pd.Timedelta(hours=1)
 

@@ -126,4 +126,4 @@ def plateau(data: Data, *, start: Names | None = None, back: Names | None = None
             raise BadParameter(name, value, expected="a share above 0")
     asked = _asked({"start": start, "back": back, "unit": unit, "clock": clock, "min_events": min_events, "by": by})
     returns.check(data, asked)
-    return returns.rows(data, asked, groups=ages.GROUPS)
+    return returns.rows(data, asked, dealt=True)

@@ -171,7 +171,7 @@ def curve(data: Data, *, start: Names | None = None, back: Names | None = None, 
     One row per age: x (the age, a bracket's first with its last as until), value, low, high, at_risk (people in
     the cohorts that are mature at that age, or back at the age before), cohorts (how many those are). Pooled, the
     interval is Wilson's, and that of the mean Student's over cohorts. Where people stand in several cohorts, or
-    those back before are the base, people are drawn again, in 200 groups, each with all that is theirs.
+    those back before are the base, people are drawn again, in 256 groups, each with all that is theirs.
 
     Examples
     --------
@@ -189,4 +189,4 @@ def curve(data: Data, *, start: Names | None = None, back: Names | None = None, 
     asked = Question(start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by)
     returns.check(data, asked, average=average)
     several = entry == "recurring" or reference == "previous"
-    return returns.rows(data, asked, groups=ages.GROUPS if several else 0)
+    return returns.rows(data, asked, dealt=several)
