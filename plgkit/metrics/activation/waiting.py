@@ -181,7 +181,7 @@ def outcomes(data: Data, *, event: Moment | None = None, silent_days: int | None
 
 def _compared(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     groups = "period" if parameters["grain"] else parameters["by"]
-    made = durations.as_distribution(frame, data, {**parameters, "by": groups}, per=HOUR)
+    made = durations.as_distribution(frame, data, {**parameters, "by": None if parameters["grain"] else groups}, per=HOUR)
     return made.merge(durations.paces(frame, groups), on=groups) if len(made) else made.reindex(
         columns=[*made.columns, "observed", "expected", "ratio", "p_others", "p"])
 
