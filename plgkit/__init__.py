@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from plgkit import charts, errors, learn, metrics, notebook, reports, samples, schema, scorecard
+    from plgkit.definitions import compare, sensitivity
     from plgkit.metrics.registry import catalogue
     from plgkit.sources.connect import connect
     from plgkit.sources.data import Data
@@ -20,11 +21,13 @@ _LATER = {
     "connect": "plgkit.sources.connect",
     "Data": "plgkit.sources.data",
     "catalogue": "plgkit.metrics.registry",
+    "compare": "plgkit.definitions",
+    "sensitivity": "plgkit.definitions",
 }
 _MODULES = ("charts", "errors", "learn", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
 
-__all__ = ["Data", "__version__", "catalogue", "charts", "connect", "errors", "learn", "metrics", "notebook",
-           "reports", "samples", "schema", "scorecard"]
+__all__ = ["Data", "__version__", "catalogue", "charts", "compare", "connect", "errors", "learn", "metrics", "notebook",
+           "reports", "samples", "schema", "scorecard", "sensitivity"]
 
 
 def __getattr__(name: str) -> object:
