@@ -212,23 +212,26 @@ def starters(data: Data, asked: Question) -> Table:
     where none is named).
     """
     if asked.entry == "recurring":
-        events = started(data, asked)
-        people = events.mutate(cohort=period(data, events.day, events.occurred_at, asked.unit)).group_by("user_id", "cohort").aggregate(
-            started_at=_.occurred_at.min())
+        rows = events(data, asked.start)
+        people = rows.mutate(cohort=period(data, rows.day, rows.occurred_at, asked.unit))
+        people = people.group_by("user_id", "cohort").aggregate(started_at=_.occurred_at.min())
     elif asked.start is None:
         people = data.users.select("user_id", "day", started_at=_.signed_up_at)
     else:
-        people = started(data, asked).group_by("user_id").aggregate(day=_.day.min(), started_at=_.occurred_at.min())
+        people = firsts(data, asked.start, asked.entry)
     if asked.entry != "recurring":
         people = people.mutate(cohort=period(data, people.day, people.started_at, asked.unit)).drop("day")
     return segmented(data, people, asked.by)
 
 
-def started(data: Data, asked: Question) -> Table:
-    """The events by which people enter a cohort."""
-    if asked.start is None:
-        return rollups.active_events(data.events, data.playbook)
-    return data.event(asked.start)
+def events(data: Data, names: Names | None) -> Table:
+    """The events of these names, or all that make a person active."""
+    return rollups.active_events(data.events, data.playbook) if names is None else data.event(names)
+
+
+def firsts(data: Data, names: Names | None, entry: Entry) -> Table:
+    """One row per person: `user_id`, `started_at` and `day` of the first of these events."""
+    return events(data, names).group_by("user_id").aggregate(day=_.day.min(), started_at=_.occurred_at.min())
 
 
 def period(data: Data, day: ibis.Value, time: ibis.Value, unit: Unit) -> ibis.Value:
@@ -250,18 +253,15 @@ def aged(data: Data, people: Table, asked: Question) -> tuple[Table, bool]:
             rows, unique = _first_of_month(data, rows), True
         seen = people.drop("started_at").inner_join(rows.select("user_id", "n", "at"), "user_id")
         return seen.mutate(age=between(seen["at"], seen.cohort, unit)).filter(_.age >= 0), unique
-    events = _returns(data, asked)
+    rows = events(data, back)
+    rows = rows.select("user_id", "occurred_at", at=period(data, rows.day, rows.occurred_at, unit))
     if asked.entry == "recurring" and asked.lowest > 0:
-        events = events.group_by("user_id", at=period(data, events.day, events.occurred_at, unit)).aggregate(n=_.count().cast("int64"))
-        seen = people.drop("started_at").inner_join(events, "user_id")
+        rows = rows.group_by("user_id", "at").aggregate(n=_.count().cast("int64"))
+        seen = people.drop("started_at").inner_join(rows, "user_id")
         return seen.mutate(age=between(seen["at"], seen.cohort, unit)).filter(_.age >= 0), True
-    seen = people.inner_join(events.select("user_id", "occurred_at", at=period(data, events.day, events.occurred_at, unit)), "user_id")
+    seen = people.inner_join(rows, "user_id")
     seen = seen.filter(seen.occurred_at >= seen.started_at)
     return seen.mutate(age=between(seen["at"], seen.cohort, unit), n=1).drop("started_at", "occurred_at"), False
-
-
-def _returns(data: Data, asked: Question) -> Table:
-    return rollups.active_events(data.events, data.playbook) if asked.back is None else data.event(asked.back)
 
 
 def _first_of_month(data: Data, rows: Table) -> Table:
@@ -271,7 +271,7 @@ def _first_of_month(data: Data, rows: Table) -> Table:
 
 def _aged_by_the_clock(data: Data, people: Table, asked: Question) -> Table:
     """Ages in blocks of an hour, 24 hours, 7 days or 30 days from each person's own start."""
-    seen = people.inner_join(_returns(data, asked).select("user_id", "occurred_at"), "user_id")
+    seen = people.inner_join(events(data, asked.back).select("user_id", "occurred_at"), "user_id")
     seen = seen.filter(seen.occurred_at >= seen.started_at)
     block = round(DAYS[asked.unit] * 24) * _HOUR
     age = (seen.occurred_at.delta(seen.started_at, unit="microsecond") // block).cast("int64")
