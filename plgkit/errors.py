@@ -72,6 +72,13 @@ class UnknownParameter(PlgkitError, ValueError):
         super().__init__(f"{of} takes no parameter {name!r}. {nearest(name, known)}")
 
 
+class UnknownProperty(PlgkitError, ValueError):
+    """A property that no event has."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No property {name!r} in table 'events'. {nearest(name, known)}")
+
+
 class UnknownPreset(PlgkitError, ValueError):
     """A tool whose way of counting is not known for a measure."""
 
