@@ -14,6 +14,7 @@ from ibis.expr.types import Table
 from plgkit.metrics import sessions as sittings
 from plgkit.metrics.people import closed, segmented, since_signup, within
 from plgkit.metrics.registry import measure
+from plgkit.sources import rollups
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain, seconds_between
 from plgkit.stats import bootstrap, intervals
@@ -53,8 +54,8 @@ def engagement_depth(data: Data, *, sessions: int = 3, core: list[str] | None = 
                      gap_minutes: int | None = None, by: str | None = None, grain: Grain | None = None) -> Table:
     """Core features, events and active minutes in a new person's first `sessions` sessions within `within_days` days.
 
-    Everybody who signed up so long ago is in it, also who came only once or did nothing more. Active minutes are the
-    time from the first to the last event of the sessions; of sessions that overlap, the time counts once.
+    Everybody who signed up so long ago is in it, also who came only once or did nothing more. Events and features are those
+    before the next session begins; active minutes are the time from the first to the last event of each session.
 
     Parameters
     ----------
@@ -87,20 +88,23 @@ def engagement_depth(data: Data, *, sessions: int = 3, core: list[str] | None = 
     1  features  4   1.00     1.0
     2   minutes  4   6.25     0.0
     """
-    rows = since_signup(data, sittings.begun(data, gap_minutes=gap_minutes))
-    rows = rows.filter(within(rows.occurred_at, rows.signed_up_at, within_days))
-    of_person = ibis.window(group_by=rows.user_id, order_by=[rows.occurred_at, rows.event])
-    rows = rows.mutate(before=rows.occurred_at.lag().over(of_person))
-    rows = rows.mutate(start=((rows.begins == 1) | rows.before.isnull()).ifelse(1, 0))
-    starts = rows.filter(rows.start == 1)
-    place = ibis.row_number().over(ibis.window(group_by=starts.user_id, order_by=starts.occurred_at))
-    stops = starts.mutate(place=place).filter(_.place == sessions).select("user_id", stop=_.occurred_at)
-    rows = rows.left_join(stops, "user_id").drop("user_id_right")
-    rows = rows.filter(rows.stop.isnull() | (rows.occurred_at < rows.stop))
-    spent = (rows.start == 0).ifelse(seconds_between(rows.occurred_at, rows.before), 0.0)
+    people = data.users.select("user_id", "signed_up_at")
+    sat = sittings.whole(data, gap_minutes=gap_minutes).inner_join(people, "user_id")
+    shut = sat.signed_up_at + ibis.interval(days=within_days)
+    sat = sat.filter((sat.ended_at >= sat.signed_up_at) & (sat.started_at <= shut))
+    sat = sat.select("user_id", "started_at", since=ibis.greatest(sat.started_at, sat.signed_up_at),
+                     until=ibis.least(sat.ended_at, shut))
+    order = ibis.window(group_by=sat.user_id, order_by=[sat.started_at, sat.until])
+    sat = sat.mutate(place=ibis.row_number().over(order))
+    spent = (sat.place < sessions).ifelse(seconds_between(sat.until, sat.since), 0.0)
+    stop = (sat.place == sessions).ifelse(sat.started_at, ibis.null("timestamp(6)"))
+    sat = sat.group_by("user_id").aggregate(minutes=spent.sum(), stop=stop.max())
+    rows = since_signup(data, rollups.active_events(data.events, data.playbook)).inner_join(sat, "user_id")
+    rows = rows.filter(within(rows.occurred_at, rows.signed_up_at, within_days)
+                       & (rows.stop.isnull() | (rows.occurred_at < rows.stop)))
     done = rows.group_by("user_id").aggregate(
-        events=rows.event.count(), minutes=spent.sum(),
-        features=rows.event.isin(core).ifelse(rows.event, ibis.null("string")).nunique())
+        events=rows.event.count(), features=rows.event.isin(core).ifelse(rows.event, ibis.null("string")).nunique())
+    done = sat.select("user_id", "minutes").left_join(done, "user_id").drop("user_id_right")
     return _cells(data, done, within_days=within_days, by=by, grain=grain)
 
 
