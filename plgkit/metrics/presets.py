@@ -13,6 +13,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "posthog": {
         "retention": {"entry": "first_matching", "rule": "on", "clock": "calendar", "unit": "day", "first_age": 1},
         "lifecycle": {"grain": "day"},
+        "stickiness": {"unit": "day"},
+        "trend": {"of": "events", "grain": "day"},
     },
     "mixpanel": {
         "retention": {"entry": "first_matching", "rule": "on", "clock": "rolling", "unit": "day", "first_age": 0},
@@ -34,7 +36,32 @@ class Difference(NamedTuple):
     cases: tuple[str, ...] = ()
 
 
-differences: list[Difference] = []
+differences: list[Difference] = [
+    Difference(
+        "posthog", "retention at age 0", "everybody in the cohort, whoever came back",
+        "those who came back within the period they started in, and a refusal where the start is itself the return",
+        "a share that cannot be other than 100 % is no finding, and one that can is worth showing",
+        ("ph-retention-004", "ph-retention-007", "ph-retention-011", "ph-retention-014",
+         "ph-retention-017")),
+    Difference(
+        "posthog", "the last period", "the period in which the dates end is filled up with what came after them",
+        "the last day counted ends everything, and a period that it cuts is marked as not complete",
+        "rows after the last day counted change nothing, so that a report can be made again",
+        ("ph-lifecycle-007",)),
+    Difference(
+        "posthog", "new people", "new in the period in which the profile was made",
+        "new in the period of the first event of the chosen kind",
+        "profiles are made by imports and back-fills too, and a person may come long before the event that is asked about"),
+    Difference(
+        "amplitude", "rolling days", "starts are rounded down to the hour, so that 17:59 to 17:00 next day is day 1",
+        "24 hours from the very second of the start", "rounding calls up to an hour too little a day"),
+    Difference(
+        "amplitude", "several starts", "every start event opens windows of its own, and one return may count for several days",
+        "a person stands once in the cohort of each period with a start event", "a share of people should count people"),
+    Difference(
+        "mixpanel", "the base of a recurring cohort", "those who did the returning event on the date",
+        "those who did the start event in the period", "who came back is a part of who started"),
+]
 
 
 def preset(tool: str, kind: str) -> dict[str, Any]:

@@ -315,4 +315,6 @@ def _plain(value: Any) -> str:
 def _fact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_fact(each) for each in value]
-    return value.model_dump() if hasattr(value, "model_dump") else value
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    return value if value is None or isinstance(value, (str, int, float, bool, dict)) else str(value)

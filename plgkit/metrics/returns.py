@@ -12,8 +12,10 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import AlwaysBack, BadParameter
-from plgkit.metrics.people import segmented
-from plgkit.sources import engine, rollups
+from plgkit.metrics.funnels import steps
+from plgkit.metrics.funnels.steps import AnyStep, Choice
+from plgkit.metrics.people import NONE, segmented
+from plgkit.sources import engine, properties, rollups
 from plgkit.sources.data import Data
 from plgkit.sources.digests import Digest
 
@@ -22,7 +24,7 @@ Unit = Literal["hour", "day", "week", "month"]
 Clock = Literal["calendar", "rolling"]
 Entry = Literal["first", "first_matching", "recurring"]
 Reference = Literal["cohort", "previous"]
-Names = str | list[str]
+Names = AnyStep
 Brackets = list[tuple[int, int]] | list[int]
 DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 30}
 HORIZON = {"hour": 48, "day": 30, "week": 12, "month": 12}
@@ -50,11 +52,12 @@ class Question:
     first_age: int
     horizon: int | None
     by: str | None
+    breakdown: str | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Question:
         """The question in a measure's parameters."""
-        return cls(**{each.name: parameters[each.name] for each in fields(cls)})
+        return cls(**{each.name: parameters[each.name] for each in fields(cls) if each.name in parameters})
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -79,7 +82,12 @@ class Question:
     @property
     def keys(self) -> list[str]:
         """What names a cohort."""
-        return ["cohort", *([self.by] if self.by else [])]
+        return ["cohort", *([self.segment] if self.segment else [])]
+
+    @property
+    def segment(self) -> str | None:
+        """The column that cuts, of people or of the start event."""
+        return self.by or self.breakdown
 
 
 def check(data: Data, asked: Question, **more: Any) -> None:
@@ -103,6 +111,10 @@ def check(data: Data, asked: Question, **more: Any) -> None:
     if asked.horizon is not None and not _whole(asked.horizon, asked.first_age):
         raise BadParameter("horizon", asked.horizon, expected=f"a whole number, {asked.first_age} or more")
     _check_brackets(asked)
+    if asked.breakdown is not None:
+        if asked.by is not None or (asked.start is None and asked.entry != "recurring"):
+            raise BadParameter("breakdown", asked.breakdown, expected="a start event whose property it is, and no by")
+        properties.check(data, asked.breakdown)
     if asked.lowest == 0 and asked.min_events == 1:
         _check_start(data, asked)
 
@@ -127,25 +139,30 @@ def _check_brackets(asked: Question) -> None:
 
 def _check_start(data: Data, asked: Question) -> None:
     """Refuse a start that is its own return."""
-    start, back = listed(asked.start), listed(asked.back)
-    rules = data.playbook.activity
-    if asked.back is None and asked.start is not None:
-        counts = [name for name in start if (rules.events is None or name in rules.events) and name not in rules.except_]
-        if len(counts) == len(start):
-            raise AlwaysBack(start[0])
-    if set(start) & set(back):
-        raise AlwaysBack(sorted(set(start) & set(back))[0])
     if asked.entry == "recurring" and asked.start is None and asked.back is None:
         raise AlwaysBack(None)
+    if asked.start is None:
+        return
+    start, rules = steps.step(asked.start).choices, data.playbook.activity
+    if asked.back is None:
+        counts = [each.event is not None and (rules.events is None or each.event in rules.events)
+                  and each.event not in rules.except_ for each in start]
+        if all(counts):
+            raise AlwaysBack(str(start[0]))
+        return
+    back = steps.step(asked.back).choices
+    for each in sorted(start, key=str):
+        if any(_covers(other, each) for other in back):
+            raise AlwaysBack(str(each))
+
+
+def _covers(wide: Choice, narrow: Choice) -> bool:
+    """Whether every event of one choice is an event of the other."""
+    return wide.event in (None, narrow.event) and set(wide.where) <= set(narrow.where)
 
 
 def _whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def listed(names: Names | None) -> list[str]:
-    """The names as a list; none is no name."""
-    return [] if names is None else [names] if isinstance(names, str) else list(names)
 
 
 def rows(data: Data, asked: Question, *, dealt: bool = False) -> Table:
@@ -213,25 +230,55 @@ def starters(data: Data, asked: Question) -> Table:
     """
     if asked.entry == "recurring":
         rows = events(data, asked.start)
-        people = rows.mutate(cohort=period(data, rows.day, rows.occurred_at, asked.unit))
-        people = people.group_by("user_id", "cohort").aggregate(started_at=_.occurred_at.min())
-    elif asked.start is None:
-        people = data.users.select("user_id", "day", started_at=_.signed_up_at)
+        rows = rows.mutate(cohort=period(data, rows.day, rows.occurred_at, asked.unit))
+        people = rows.group_by("user_id", "cohort").aggregate(started_at=_.occurred_at.min())
+        return _cut(data, people, rows, asked)
+    if asked.start is None:
+        rows, people = None, data.users.select("user_id", "day", started_at=_.signed_up_at)
     else:
-        people = firsts(data, asked.start, asked.entry)
-    if asked.entry != "recurring":
-        people = people.mutate(cohort=period(data, people.day, people.started_at, asked.unit)).drop("day")
-    return segmented(data, people, asked.by)
+        rows, people = events(data, asked.start), firsts(data, asked.start, asked.entry)
+    people = people.mutate(cohort=period(data, people.day, people.started_at, asked.unit)).drop("day")
+    return _cut(data, people, rows, asked)
+
+
+def _cut(data: Data, people: Table, rows: Table | None, asked: Question) -> Table:
+    """Add the column that cuts: of the people, or the property that their start event had."""
+    if asked.breakdown is None or rows is None:
+        return segmented(data, people, asked.by)
+    keys = [name for name in ("user_id", "cohort") if name in rows.columns]
+    known = rows.select(*keys, occurred_at=rows.occurred_at, found=properties.value(rows, asked.breakdown))
+    known = known.inner_join(people.select(*keys, "started_at"), keys)
+    known = known.filter(known.occurred_at == known.started_at).group_by(keys).aggregate(found=_.found.min())
+    joined = people.inner_join(known, keys)
+    return joined.mutate(**{asked.breakdown: joined.found.fill_null(NONE)}).drop("found")
 
 
 def events(data: Data, names: Names | None) -> Table:
-    """The events of these names, or all that make a person active."""
-    return rollups.active_events(data.events, data.playbook) if names is None else data.event(names)
+    """The events meant, or all that make a person active."""
+    if names is None:
+        return rollups.active_events(data.events, data.playbook)
+    return _matching(data, steps.step(names))
+
+
+def _matching(data: Data, step: steps.Step) -> Table:
+    steps.check(data, (step,))
+    if not step.keys:
+        return data.event(sorted(step.events))
+    return data.events.filter(steps.matches(data.events, step))
 
 
 def firsts(data: Data, names: Names | None, entry: Entry) -> Table:
-    """One row per person: `user_id`, `started_at` and `day` of the first of these events."""
-    return events(data, names).group_by("user_id").aggregate(day=_.day.min(), started_at=_.occurred_at.min())
+    """One row per person: `user_id`, `started_at` and `day` of the first of these events.
+
+    With the entry "first" only of those whose first event of these names meets the conditions set on it.
+    """
+    found = events(data, names).group_by("user_id").aggregate(day=_.day.min(), started_at=_.occurred_at.min())
+    step = None if names is None else steps.step(names)
+    if step is None or not step.keys or entry != "first":
+        return found
+    named = data.events if None in step.events else data.event(sorted(step.events))
+    named = named.group_by("user_id").aggregate(first_at=_.occurred_at.min())
+    return found.inner_join(named, "user_id").filter(_.started_at == _.first_at).drop("first_at")
 
 
 def period(data: Data, day: ibis.Value, time: ibis.Value, unit: Unit) -> ibis.Value:

@@ -22,6 +22,7 @@ _HOUR = pd.Timedelta(hours=1)
 def as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Every cohort at every age that has begun by `as_of`, with what is mature."""
     asked = Question.of(parameters)
+    parameters = {**parameters, "by": asked.segment}
     made = cells(frame, data, asked)
     made = shapes.with_share(made, parameters["level"])
     if asked.reference == "previous":

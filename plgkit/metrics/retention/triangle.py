@@ -24,7 +24,7 @@ Average = Literal["pooled", "mean"]
 def cohorts(data: Data, *, start: Names | None = None, back: Names | None = None, entry: Entry = "first",
             rule: Rule = "on", unit: Unit = "week", clock: Clock = "calendar", brackets: Brackets | None = None,
             min_events: int = 1, reference: Reference = "cohort", first_age: int = 0, horizon: int | None = None,
-            by: str | None = None, like: str | None = None) -> Table:
+            by: str | None = None, breakdown: str | None = None, like: str | None = None) -> Table:
     """Share of each cohort that comes back at each age (unit: `unit`, rule: `rule`).
 
     A cohort holds the people who signed up (or did `start` for the first time) in one period.
@@ -34,7 +34,8 @@ def cohorts(data: Data, *, start: Names | None = None, back: Names | None = None
     data
         Reads `users` and `events`.
     start
-        Event that makes a person part of a cohort, or several of which any does; None is signing up.
+        Event that makes a person part of a cohort, several of which any does, or a step with conditions on their
+        properties (`plgkit.metrics.funnels.step`); None is signing up.
     back
         Event by which a person is back, or several of which any is; None is any activity, as the
         playbook's [activity] says.
@@ -65,7 +66,9 @@ def cohorts(data: Data, *, start: Names | None = None, back: Names | None = None
         The last age to look at; None is the last there is, and for "on_or_after" 48 hours, 30 days, 12 weeks or
         12 months.
     by
-        Column to cut by.
+        Column of people to cut by.
+    breakdown
+        Property of the start event to cut by: the value it had then.
     like
         Count as "posthog", "mixpanel" or "amplitude" does by default; what is given besides goes first.
 
@@ -96,13 +99,14 @@ def cohorts(data: Data, *, start: Names | None = None, back: Names | None = None
     0    1      2          3
     1    3      5          2
     """
-    asked = Question(start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by)
+    asked = Question(start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by, breakdown)
     returns.check(data, asked)
     return returns.rows(data, asked)
 
 
 def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    asked, by = Question.of(parameters), parameters["by"]
+    asked = Question.of(parameters)
+    by = asked.segment
     keys = [*([by] if by else []), "x"]
     counts = [name for name in ("people", "both") if name in frame]
     whole = frame.groupby([*asked.keys, "age"], as_index=False)[counts].sum() if "dealt" in frame else frame
@@ -130,10 +134,10 @@ def _resampled(frame: pd.DataFrame, cells: pd.DataFrame, made: pd.DataFrame, ask
     tails = (1 - parameters["level"]) / 2
     lowest, low, high = asked.lowest, [], []
     before = dict(zip([each[0] for each in asked.spans][1:], [each[0] for each in asked.spans], strict=False))
-    for segment, rows in made.groupby(asked.by or (lambda _: 0), sort=False):
-        mine = frame[frame[asked.by] == segment] if asked.by else frame
+    for segment, rows in made.groupby(asked.segment or (lambda _: 0), sort=False):
+        mine = frame[frame[asked.segment] == segment] if asked.segment else frame
         dealt = ages.Dealt(mine, asked)
-        of_segment = cells[cells[asked.by] == segment] if asked.by else cells
+        of_segment = cells[cells[asked.segment] == segment] if asked.segment else cells
         for row in rows.itertuples():
             cohort = of_segment.loc[of_segment["x"] == row.x, "cohort"]
             base = row.x if asked.reference == "cohort" or row.x == lowest else before.get(row.x, row.x - 1)
@@ -155,12 +159,12 @@ def _resampled(frame: pd.DataFrame, cells: pd.DataFrame, made: pd.DataFrame, ask
 def curve(data: Data, *, start: Names | None = None, back: Names | None = None, entry: Entry = "first",
           rule: Rule = "on", unit: Unit = "week", clock: Clock = "calendar", brackets: Brackets | None = None,
           min_events: int = 1, reference: Reference = "cohort", first_age: int = 0, horizon: int | None = None,
-          average: Average = "pooled", by: str | None = None, like: str | None = None) -> Table:
+          average: Average = "pooled", by: str | None = None, breakdown: str | None = None, like: str | None = None) -> Table:
     """Share of people who come back at each age (unit: `unit`, rule: `rule`), over all mature cohorts (`average`).
 
     Parameters
     ----------
-    data, start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by, like
+    data, start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by, breakdown, like
         As in `cohorts`.
     average
         "pooled": all who came back divided by all in the cohorts. "mean": the mean of the cohorts' shares,
@@ -186,7 +190,7 @@ def curve(data: Data, *, start: Names | None = None, back: Names | None = None, 
     0  1  0.363636       11        4
     1  2  0.454545       11        4
     """
-    asked = Question(start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by)
+    asked = Question(start, back, entry, rule, unit, clock, brackets, min_events, reference, first_age, horizon, by, breakdown)
     returns.check(data, asked, average=average)
     several = entry == "recurring" or reference == "previous"
     return returns.rows(data, asked, dealt=several)
