@@ -12,6 +12,7 @@ import pytest
 
 from plgkit.errors import AlwaysBack, BadParameter, UnknownPreset
 from plgkit.metrics import retention
+from plgkit.metrics.funnels import step
 from plgkit.sources.connect import connect
 from plgkit.stats import intervals
 
@@ -175,3 +176,42 @@ def test_a_tool_s_way_of_counting_gives_way_to_what_is_asked_besides(tiny):
     with pytest.raises(UnknownPreset) as caught:
         retention.cohorts(tiny, like="amplitud")
     assert str(caught.value) == "No way of counting like 'amplitud' here. Did you mean 'amplitude'?"
+
+
+def paid(*rows: tuple[str, str, str | None]) -> pd.DataFrame:
+    """Payments: who, on which day of January 2025, on which plan."""
+    return pd.DataFrame([{"user_id": user, "event": "paid", "occurred_at": pd.Timestamp(f"2025-01-{day}"),
+                          "properties": None if plan is None else f'{{"plan": "{plan}"}}'} for user, day, plan in rows])
+
+
+def test_the_first_ever_is_told_from_the_first_that_meets_the_conditions():
+    frame = paid(("ann", "06", "solo"), ("ann", "14", "team"), ("bob", "07", "team"), ("bob", "21", "team"))
+    data = connect({"events": frame}, as_of="2025-01-31")
+    team = step("paid", where={"plan": "team"})
+    ever = retention.cohorts(data, start=team, back="paid", first_age=1, horizon=1)
+    # Ann's first payment was for another plan, so that only Bob is in a cohort; he comes back in week 2 only.
+    assert ever[["cohort", "numerator", "denominator"]].to_numpy().tolist() == [[pd.Timestamp("2025-01-06"), 0, 1]]
+    matching = retention.cohorts(data, start=team, back="paid", entry="first_matching", first_age=1, horizon=2)
+    assert matching.groupby("cohort")["denominator"].first().tolist() == [1, 1]
+    assert matching["numerator"].tolist() == [0, 1, 0, 0]
+
+
+def test_a_breakdown_is_by_the_value_at_the_start_event():
+    frame = paid(("ann", "06", "solo"), ("ann", "14", "team"), ("bob", "07", "team"), ("bob", "15", "solo"), ("cho", "08", None))
+    data = connect({"events": frame}, as_of="2025-01-31")
+    found = retention.cohorts(data, start="paid", first_age=1, horizon=1, breakdown="plan")
+    assert found[["plan", "numerator", "denominator"]].to_numpy().tolist() == [["(none)", 0, 1], ["solo", 1, 1], ["team", 1, 1]]
+    several = retention.curve(data, start="paid", entry="recurring", first_age=1, horizon=1, breakdown="plan")
+    assert several[["plan", "value", "at_risk"]].to_numpy().tolist() == [["(none)", 0, 1], ["solo", 0.5, 2], ["team", 0.5, 2]]
+    with pytest.raises(BadParameter) as caught:
+        retention.cohorts(data, breakdown="plan")
+    assert str(caught.value) == "breakdown is 'plan'; expected a start event whose property it is, and no by."
+
+
+def test_a_return_with_fewer_conditions_is_the_start_itself(tiny):
+    data = connect({"events": paid(("ann", "06", "team"), ("ann", "14", "solo"))}, as_of="2025-01-31")
+    start = {"event": "paid", "where": {"plan": "team"}}
+    with pytest.raises(AlwaysBack, match=r"Everybody who starts with 'paid \(plan = team\)'"):
+        retention.cohorts(data, start=start, back="paid")
+    other = retention.cohorts(data, start=start, back={"event": "paid", "where": {"plan": "solo"}})
+    assert other["numerator"].tolist()[:2] == [0, 1]
