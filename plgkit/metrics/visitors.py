@@ -23,13 +23,29 @@ def visits(data: Data) -> Table:
     return joined.select("visitor_id", "visited_at", "day", "channel", user_id=joined.person, who=who)
 
 
-def prospects(data: Data) -> Table:
-    """One row per visitor: `who`, `first_at`, `day` and `channel` of the first visit, `signed_up_at` or NULL.
+def first_visits(rows: Table, *keys: str, channel: bool) -> Table:
+    """The first visit for each combination of `keys`: `first_at`, `day`, and on request its `channel`.
 
-    Who had signed up before that visit could not do so again and is left out.
+    Of first visits at one instant the channel is the first by name.
     """
-    firsts = first_of(visits(data), "who", "visited_at", "visitor_id").select(
-        "who", "user_id", "day", "channel", first_at=_.visited_at)
+    firsts = rows.group_by(*keys).aggregate(first_at=_.visited_at.min(), day=_.day.min())
+    if not channel:
+        return firsts
+    there = firsts.select(first_who=_.who, first_day=_.day, at=_.first_at)
+    ways = rows.inner_join(there, (rows.who == there.first_who) & (rows.visited_at == there["at"]))
+    ways = ways.group_by("who", "at").aggregate(channel=ways.channel.min()).select(
+        way_who=_.who, way_at=_["at"], channel=_.channel)
+    joined = firsts.left_join(ways, (firsts.who == ways.way_who) & (firsts.first_at == ways.way_at))
+    return joined.drop("way_who", "way_at")
+
+
+def prospects(data: Data, *, channel: bool = True) -> Table:
+    """One row per visitor: `who`, `user_id`, `first_at` and `day` of the first visit, `signed_up_at` or NULL.
+
+    On request with the `channel` of the first visit. Who had signed up before that visit could not do so again
+    and is left out.
+    """
+    firsts = first_visits(visits(data), "who", "user_id", channel=channel)
     signups = data.users.select("signed_up_at", signed_id=_.user_id)
     joined = firsts.left_join(signups, firsts.user_id == signups.signed_id)
     return joined.filter((joined.signed_up_at >= joined.first_at).fill_null(True)).drop("signed_id")
