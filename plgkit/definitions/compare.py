@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,12 +13,14 @@ from ibis.expr.types import Table
 from plgkit.definitions import who
 from plgkit.errors import BadParameter, PlgkitError
 from plgkit.metrics import registry
+from plgkit.metrics.funnels.asked import options, ordered
 from plgkit.metrics.registry import Measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 
 ABSENT = "not counted"
 _WHO: dict[str, Callable[..., Table]] = {
+    "funnel": who.funnel,
     "retention.cohorts": who.retention, "retention.curve": who.retention,
     "retention.growth_accounting": who.lifecycle, "engagement.stickiness": who.stickiness,
 }
@@ -36,9 +39,10 @@ def compare(data: Data, measure: str | Measure, other: str | Mapping[str, Any], 
     data
         What the measure reads.
     measure
-        retention.cohorts or curve, retention.growth_accounting, engagement.stickiness, or a funnel.
+        "funnel" (then steps= says which; it counts people), retention.cohorts or curve, retention.growth_accounting,
+        or engagement.stickiness.
     other
-        A tool ("posthog", "mixpanel", "amplitude"), or parameters of the measure.
+        A tool ("posthog", "mixpanel", "amplitude", for funnels also "clickhouse"), or parameters of the measure.
     age
         For retention: the age at which people are back or not; by default the first after the start.
     examples
@@ -68,17 +72,18 @@ def compare(data: Data, measure: str | Measure, other: str | Mapping[str, Any], 
     >>> found.attrs["verdict"]
     '1 of 4 people is counted differently, because of clock.'
     """
-    measure = registry.find(measure) if isinstance(measure, str) else measure
-    if measure.name not in _WHO:
-        raise BadParameter("measure", measure.name, expected=f"one of {', '.join(sorted(_WHO))}")
-    ours = measure.resolve(data, parameters)
-    theirs = measure.resolve(data, {**parameters, **({"like": other} if isinstance(other, str) else other)})
+    name = measure if isinstance(measure, str) else measure.name.replace("funnels.ordered", "funnel")
+    if name not in _WHO:
+        raise BadParameter("measure", name, expected=f"one of {', '.join(_WHO)}")
+    measure = ordered if name == "funnel" else registry.find(name)
+    ours = _resolved(data, measure, parameters)
+    theirs = _resolved(data, measure, {**parameters, **({"like": other} if isinstance(other, str) else other)})
     more = {}
-    if _WHO[measure.name] is who.retention:
+    if _WHO[name] is who.retention:
         more["age"] = _age(ours, theirs, age)
         # Which ages are shown changes nothing for one of them.
         ours["first_age"] = theirs["first_age"] = more["age"]
-    steps = list(_walk(data, measure, ours, theirs, more))
+    steps = list(_walk(data, measure, partial(_WHO[name], **more), ours, theirs))
     rows = [row for step in steps[1:] for row in _differences(data, step, examples)]
     made = pd.DataFrame(rows, columns=_COLUMNS)
     counts = [_counts(data, steps[at][1]) for at in (0, -1)]
@@ -95,10 +100,16 @@ def _age(ours: Mapping[str, Any], theirs: Mapping[str, Any], age: int | None) ->
     return age
 
 
-def _walk(data: Data, measure: Measure, ours: dict[str, Any], theirs: dict[str, Any],
-          more: Mapping[str, Any]) -> Iterator[tuple[str, Table, Table | None, dict[str, Any], dict[str, Any]]]:
+def _resolved(data: Data, measure: Measure, parameters: dict[str, Any]) -> dict[str, Any]:
+    if measure is not ordered:
+        return measure.resolve(data, parameters)
+    return measure.resolve(data, options(parameters.pop("like", None), parameters))
+
+
+def _walk(data: Data, measure: Measure, count: Callable[..., Table], ours: dict[str, Any],
+          theirs: dict[str, Any]) -> Iterator[tuple[str, Table, Table | None, dict[str, Any], dict[str, Any]]]:
     """From ours to theirs: the parameters changed, who is counted then, and who was before."""
-    here, before = dict(ours), _people(data, measure, ours, more)
+    here, before = dict(ours), _people(data, count, ours)
     yield "", before, None, {}, {}
     names, changed = [name for name in ours if ours[name] != theirs[name] and name not in ("like", "by", "average")], []
     for name in names:
@@ -109,14 +120,13 @@ def _walk(data: Data, measure: Measure, ours: dict[str, Any], theirs: dict[str, 
         except PlgkitError:
             # It makes sense only together with the next one.
             continue
-        now = _people(data, measure, here, more)
+        now = _people(data, count, here)
         yield " and ".join(changed), now, before, {each: ours[each] for each in changed}, {each: theirs[each] for each in changed}
         before, changed = now, []
 
 
-def _people(data: Data, measure: Measure, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> Table:
-    found = _WHO[measure.name](data, parameters, **more)
-    return engine.keep(data.connection, "who", found.select("user_id", "counted"))
+def _people(data: Data, count: Callable[..., Table], parameters: Mapping[str, Any]) -> Table:
+    return engine.keep(data.connection, "who", count(data, parameters).select("user_id", "counted"))
 
 
 def _differences(data: Data, step: tuple, examples: int) -> Iterator[list[Any]]:

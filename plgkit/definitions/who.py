@@ -12,6 +12,8 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.metrics import actives, returns
+from plgkit.metrics.funnels.paths import depth, paths
+from plgkit.metrics.funnels.plan import interval, plan
 from plgkit.metrics.returns import Question
 from plgkit.sources import engine
 from plgkit.sources.data import Data
@@ -47,6 +49,15 @@ def _first_open(data: Data, asked: Question, age: int) -> dt.date:
     for _ in range(age):
         found = engine.period_of(found - engine.DAY, asked.unit, start)
     return found
+
+
+def funnel(data: Data, parameters: Mapping[str, Any]) -> Table:
+    """How far each person who entered gets; who still has time to go further is said to be open."""
+    asked = plan(**{**parameters, "by": None, "grain": None, "breakdown": None, "attribution": None, "top": None})
+    found = paths(data, asked)
+    far = ibis.literal("step ") + depth(found, asked).cast("string") + f" of {asked.n}"
+    open_yet = found.at_1 + interval(asked.window) >= data.end_literal
+    return found.select("user_id", counted=open_yet.ifelse("still open", far))
 
 
 def lifecycle(data: Data, parameters: Mapping[str, Any]) -> Table:
