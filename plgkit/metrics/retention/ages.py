@@ -13,9 +13,10 @@ from plgkit.metrics import shapes
 from plgkit.metrics.returns import DAYS, SIZE, Question
 from plgkit.sources import engine
 from plgkit.sources.data import Data
-from plgkit.stats import bootstrap
 
 COLUMNS = ["numerator", "denominator", "value", "low", "high", "mature"]
+DRAWS = 1000
+_CELLS_AT_ONCE = 500
 _HOUR = pd.Timedelta(hours=1)
 
 
@@ -106,10 +107,20 @@ def _steps(start: dt.date, end: dt.date, unit: str) -> int:
 def _of_those_before(made: pd.DataFrame, asked: Question, level: float) -> pd.DataFrame:
     """Intervals of shares of the age before: who came back need not have been there, so it is a ratio of counts."""
     loose = (made["age"] > asked.lowest) & (made["both"] < made["numerator"]) & (made["denominator"] > 0)
-    for place in made.index[loose]:
-        now, before, both = made.loc[place, ["numerator", "denominator", "both"]]
-        made.loc[place, ["low", "high"]] = bootstrap.ratio(
-            [1, 1, 0], [1, 0, 1], [both, now - both, before - both], level=level)[1:]
+    counts = made.loc[loose, ["numerator", "denominator", "both"]].to_numpy("int64").T
+    random, size = np.random.default_rng(0), counts[0] + counts[1] - counts[2]
+    tails, ends = [(1 - level) / 2, (1 + level) / 2], np.empty((2, counts.shape[1]))
+    for start in range(0, counts.shape[1], _CELLS_AT_ONCE):
+        some = slice(start, start + _CELLS_AT_ONCE)
+        (now, _, both), n = counts[:, some], size[some]
+        # Each person of a cell was back at both ages, only at this one, or only at the one before.
+        twice = random.binomial(n, both / n, (DRAWS, len(n)))
+        fresh = random.binomial(n - twice, (now - both) / np.maximum(n - both, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn = (twice + fresh) / (n - fresh)
+        ends[:, some] = np.nanquantile(np.where(np.isfinite(drawn), drawn, np.nan), tails, axis=0)
+    value = made.loc[loose, "value"]
+    made.loc[loose, "low"], made.loc[loose, "high"] = np.fmin(ends[0], value), np.fmax(ends[1], value)
     return made
 
 
@@ -120,21 +131,24 @@ class Dealt:
     the draws vary as other people would.
     """
 
-    def __init__(self, frame: pd.DataFrame, asked: Question, *, draws: int = 1000):
-        wide = frame.pivot_table(index=["dealt", "cohort"], columns="age", values="people", aggfunc="sum", fill_value=0)
+    def __init__(self, frame: pd.DataFrame, asked: Question):
         groups = frame["dealt"].unique()
+        wide = frame.set_index(["dealt", "cohort", "age"])["people"].unstack(fill_value=0)
         index = pd.MultiIndex.from_product([np.sort(groups), np.sort(frame["cohort"].unique())])
         self._wide = wide.reindex(index, fill_value=0)
         self._cohorts = index.levels[1]
         if asked.rule == "on_or_after":
             ages = [age for age in self._wide.columns if age != SIZE][::-1]
             self._wide[ages] = self._wide[ages].cumsum(axis=1)
+        self._drawn: dict[int, np.ndarray] = {}
         random = np.random.default_rng(0)
-        self._weights = random.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), draws).astype("float64")
+        self._weights = random.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), DRAWS).astype("float64")
 
     def drawn(self, age: int, cohorts: pd.Series) -> np.ndarray:
         """People of each of the cohorts back at an age (all of them at -1): one row per draw."""
         if age not in self._wide:
             return np.zeros((len(self._weights), len(cohorts)))
-        counts = self._wide[age].to_numpy("float64").reshape(-1, len(self._cohorts))
-        return self._weights @ counts[:, self._cohorts.get_indexer(cohorts)]
+        if age not in self._drawn:
+            counts = self._wide[age].to_numpy("float64").reshape(-1, len(self._cohorts))
+            self._drawn[age] = self._weights @ counts
+        return self._drawn[age][:, self._cohorts.get_indexer(cohorts)]
