@@ -23,24 +23,29 @@ from plgkit.stats import compare, intervals, strata
 Outcome = Literal["active", "paid"]
 EVERYBODY = ""
 SEARCH, CONFIRM = 0, 1
-COLUMNS = ["rank", "event", "at_least", "days", "n", "did", "reach", "precision", "recall", "lift", "difference", "low",
-           "high", "p", "p_corrected", "tied", "beyond", "beyond_low", "beyond_high", "beyond_p", "confirmed"]
+COLUMNS = ["rank", "event", "at_least", "days", "n", "did", "reach", "precision", "recall", "lift", "phi", "difference",
+           "low", "high", "p", "p_corrected", "tied", "beyond", "beyond_low", "beyond_high", "beyond_p", "confirmed"]
 
 
 def _people(data: Data, parameters: Mapping[str, Any]) -> Table:
     """Sign-ups watched to the end of the outcome window: `half`, `hit`, and per number of days `there_<days>` (1 or 0)."""
-    start, stop, by = parameters["from_days"], parameters["to_days"], parameters["by"]
-    users = data.users.filter(closed(data, data.users.signed_up_at, stop))
+    by, start = parameters["by"], parameters["from_days"]
+    users = data.users.filter(closed(data, data.users.signed_up_at, parameters["to_days"]))
     seen = since_signup(data, rollups.active_events(data.events, data.playbook))
-    after = seen.filter(seen.occurred_at < seen.signed_up_at + ibis.interval(days=stop))
-    back = (after.occurred_at >= after.signed_up_at + ibis.interval(days=start)).ifelse(1, 0)
-    after = after.group_by("user_id").aggregate(last=after.occurred_at.max(), back=back.max())
-    people = users.left_join(after, "user_id").drop("user_id_right")
+
+    def between(first_hour: int, last_hour: int) -> ibis.Value:
+        first, last = (seen.signed_up_at + ibis.interval(hours=hour) for hour in (first_hour, last_hour))
+        return ((seen.occurred_at >= first) & (seen.occurred_at < last)).ifelse(1, 0).max()
+
+    seen = seen.group_by("user_id").aggregate(
+        back=between(24 * start, 24 * parameters["to_days"]),
+        **{f"there_{days}": between(12 * days, 24 * days) for days in parameters["days"]})
+    people = users.left_join(seen, "user_id").drop("user_id_right")
     people = people.mutate(hit=people.back.fill_null(0))
     if parameters["outcome"] == "paid":
-        people = _payers(data, people, start, stop)
-    there = {f"there_{days}": ((people["last"] >= people.signed_up_at + ibis.interval(days=days)).fill_null(False).ifelse(1, 0)
-                               if parameters["still_there"] else ibis.literal(1)) for days in parameters["days"]}
+        people = _payers(data, people, start, parameters["to_days"])
+    there = {f"there_{days}": people[f"there_{days}"].fill_null(0) if parameters["still_there"] else ibis.literal(1)
+             for days in parameters["days"]}
     return segmented(data, people, by).select(
         "user_id", "hit", *([by] if by else []), half=half(people.user_id), **there)
 
@@ -102,10 +107,11 @@ def _as_candidates(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any
     if found.empty:
         return pd.DataFrame(columns=[*keys, *COLUMNS])
     found["p"] = strata.score_p(found["x1"], found["n1"], found["x2"], found["n2"])
-    found["sure"] = intervals.newcombe(found["x1"], found["n1"], found["x2"], found["n2"], level=level)[0]
+    found["sure"] = strata.correlation(found["x1"], found["n1"], found["x2"], found["n2"], level=level)[1]
     grouped = found.groupby(keys) if keys else found.groupby(lambda _: 0)
     found["p_corrected"] = grouped["p"].transform(compare.benjamini_hochberg)
     found = found.sort_values([*keys, "sure", "event", "days", "at_least"], ascending=[*[True] * len(keys), False, *[True] * 3])
+    tried = len(found)
     if not parameters["every"]:
         found = found.drop_duplicates([*keys, "event"])
     found["rank"] = found.groupby(keys).cumcount() + 1 if keys else np.arange(1, len(found) + 1)
@@ -125,6 +131,7 @@ def _described(made: pd.DataFrame, level: float) -> pd.DataFrame:
     made["did"], made["reach"], made["precision"] = made["n1"], made["n1"] / n, made["x1"] / did
     made["recall"] = made["x1"] / made["x"].where(made["x"] > 0)
     made["lift"] = made["precision"] / (made["x"] / n).where(made["x"] > 0)
+    made["phi"] = strata.correlation(made["x1"], did, made["x2"], others, level=level)[0]
     made["difference"] = made["precision"] - made["x2"] / others
     made["low"], made["high"] = intervals.newcombe(made["x1"], did, made["x2"], others, level=level)
     return made.astype({"n": "int64", "did": "int64"})
@@ -177,13 +184,14 @@ def aha_candidates(data: Data, *, outcome: Outcome = "active", from_days: int = 
     """Early behaviours tied to being `outcome` between `from_days` and `to_days` days after sign-up; no claim that they cause it.
 
     Every event, done at least so many times within so many days of signing up, is tried as a sign of the outcome among one half of the people
-    (by their ids). The tries are ranked by how large the difference is at least, each p-value is corrected for all of
-    them, and the other half of the people is asked whether it holds. An event that goes with the first on the list
+    (by their ids). The tries are ranked by how strong their correlation with it is at least, each p-value is corrected for
+    all of them, and the other half of the people is asked whether it holds. An event that goes with the first on the list
     comes after it in the same people; what is left of it among people alike in the first is `beyond`.
 
-    Counted are people who were watched to the end of the outcome window and were still there when the days tried were over:
-    seen again at or after that moment. Who had gone could neither do it more often nor come back, and would make
-    anything that takes time look good. What works within the days tried is therefore not seen; shorter ones see it.
+    Counted are people who were watched to the end of the outcome window and were still there at the end of the days tried: seen
+    in their second half. Who had gone by then could neither do it nor come back, and would make anything that takes
+    time look good. Whether somebody was there is judged by what was known at that moment: to ask whether they came back
+    later would let in people for doing the very thing too late.
 
     Parameters
     ----------
@@ -211,7 +219,8 @@ def aha_candidates(data: Data, *, outcome: Outcome = "active", from_days: int = 
     -------
     One row per event, the strongest tie first: rank, event, at_least, days; on the confirming half n (people), did (of
     them, who did it), reach (share), precision (share of those with the outcome), recall (share of all with the
-    outcome who had done it), lift (precision over the share of all), difference (to those who did not) with low and high;
+    outcome who had done it), lift (precision over the share of all), phi (correlation of having done it and the outcome),
+    difference (to those who did not) with low and high;
     p and p_corrected on the searching half; tied (p_corrected small, low above 0); beyond with beyond_low and beyond_high
     (the difference among people alike in the first, confirming half), beyond_p (searching half, corrected); confirmed
     (tied, and tied beyond the first). `attrs["tried"]` says how many tries were corrected for.
