@@ -121,7 +121,7 @@ def _as_candidates(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any
     made["tied"] = (made["p_corrected"] <= 1 - level) & (made["low"] > 0)
     made = _beyond_the_first(data, made, parameters, names)
     made = made.sort_values([*keys, "rank"], ignore_index=True)[[*keys, *COLUMNS]]
-    made.attrs["tried"] = len(cells[cells["half"] == SEARCH])
+    made.attrs["tried"] = tried
     return made
 
 
