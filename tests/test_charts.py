@@ -179,6 +179,13 @@ def drawings(names: list[str]) -> dict:
         "retention": lambda: charts.retention(cohorts(12)),
         "curve": lambda: charts.curve(curves(names[:4])),
         "survival": lambda: charts.survival(curves(names[:4]), x_label="since sign-up"),
+        "cohort_curves": lambda: charts.cohort_curves(cohorts(14)),
+        "retention by day": lambda: charts.retention(cohorts(20)),
+        "curve with a level": lambda: charts.curve(
+            curves(["paid"]).drop(columns="channel"),
+            plateau=pd.DataFrame({"value": [0.4], "low": [0.3], "high": [0.5], "first_age": [20], "last_age": [40]}),
+        ),
+        "inactive": lambda: charts.inactive(movements().assign(on_last_day=9, idle_1_7=20, idle_8_30=5, idle_over_30=70)),
         "growth_accounting": lambda: charts.growth_accounting(movements()),
         "mrr_movements": lambda: charts.mrr_movements(movements()),
         "waterfall": lambda: charts.waterfall(movements()),

@@ -122,7 +122,7 @@ def test_the_activated_and_the_others_are_counted_from_the_day_after_the_time_to
                 cell[0] += any(first <= day <= first + 6 * DAY for day in days.get(user.user_id, ()))
                 cell[1] += 1
     found = retention.by_activation(data(), horizon=4)
-    assert {(row.people, row.x): [round(row.value * row.at_risk), row.at_risk] for row in found.itertuples()} == expected
+    assert {(row.group, row.x): [round(row.value * row.at_risk), row.at_risk] for row in found.itertuples()} == expected
     here, there = expected["activated", 2], expected["not activated", 2]
     row = found.query("x == 2").iloc[0]
     assert (row["difference_low"], row["difference_high"]) == intervals.newcombe(*here, *there)

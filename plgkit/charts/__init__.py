@@ -6,12 +6,14 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "cohort_curves": "cohorts",
     "curve": "curves",
     "differences": "comparisons",
     "dots": "comparisons",
     "flow": "flows",
     "funnel": "funnels",
     "growth_accounting": "growth",
+    "inactive": "growth",
     "histogram": "distributions",
     "mix": "growth",
     "mrr_movements": "growth",

@@ -25,6 +25,7 @@ def curve(
     x_label: str | None = None,
     x_unit: str | None = None,
     by: str | None = None,
+    plateau: pd.DataFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a value over age, with its band: a line per group.
@@ -41,10 +42,26 @@ def curve(
         Unit of x; with a unit of time the axis is written in what suits its length.
     by
         The column of groups; found by itself.
+    plateau
+        A level at which the curve has turned flat: value, low, high, first_age, last_age; a missing level is not drawn.
     ax
         Where to draw; a new figure by default.
     """
-    return _curves(ax, frame, unit, x_label, x_unit, by, steps=False)
+    drawn = _curves(ax, frame, unit, x_label, x_unit, by, steps=False)
+    return drawn if plateau is None else _level(drawn, plateau.dropna(subset=["value"]))
+
+
+def _level(ax: Axes, plateau: pd.DataFrame) -> Axes:
+    """Mark each level over the ages at which the curve is flat."""
+    for row in plateau.itertuples():
+        ax.plot([row.first_age, row.last_age], [row.value] * 2, color=style.ORANGE, linestyle="--", linewidth=1.6, zorder=4)
+        ax.fill_between([row.first_age, row.last_age], row.low, row.high, color=style.ORANGE, alpha=0.12, linewidth=0)
+    words = ax.figure.plgkit_description
+    if len(plateau):
+        levels = ", ".join(f"{value:.0%}" for value in plateau["value"])
+        return style.describe(ax, alt=f"{words['alt']} Level at the end: {levels}.",
+                              caption=f"{words['caption']} Dashed: the level at which the curve has turned flat.")
+    return ax
 
 
 def _height(frame: pd.DataFrame) -> float:

@@ -163,6 +163,44 @@ def mix(
         ["Each bar is one period; its parts add up to the whole.", *shortened(periods, frame["period"])]))
 
 
+@style.chart(height=3.5)
+def inactive(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw in which state everybody ever active was at the end of each period: there, or away for how long.
+
+    Parameters
+    ----------
+    frame
+        Growth accounting with inactive states: period, on_last_day, idle_1_7 and so on, idle_over_30.
+    ax
+        Where to draw; a new figure by default.
+    """
+    periods, frame = frame["period"], recent(frame)
+    states = [name for name in frame.columns if name.startswith("idle_")]
+    sums = frame.groupby("period")[["on_last_day", *states]].sum().astype(float)
+    # The last day of a period is some day of the week: apart from the days before it, it would say little.
+    sums[states[0]] += sums.pop("on_last_day")
+    base, hues = np.zeros(len(sums)), [style.BLUE, style.SKY, style.AMBER, "#d7dbe0"]
+    for place, name in enumerate(states):
+        colour = hues[-1] if name.startswith("idle_over") else hues[min(place, 2)]
+        ax.bar(sums.index.to_numpy(), sums[name].to_numpy(), bottom=base, width=_width(sums.index), color=colour,
+               label=_state(name), edgecolor="white", linewidth=0.6)
+        base = base + sums[name].to_numpy()
+    _money_axis(ax, "people", "", float(max(base.max(), 1.0)))
+    _bar_axis(ax, pd.Series(sums.index))
+    _legend(ax)
+    last = sums.iloc[-1]
+    parts = ", ".join(f"{_state(name)} {number(last[name], 'people')}" for name in states)
+    return style.describe(ax, alt=f"Stacked bars of everybody ever active by {grain_of(sums.index)}; at the end: {parts}.",
+                          caption=" ".join(["How long ago everybody ever active was last seen, on the last day of each "
+                                            "period.", *shortened(periods, frame["period"])]))
+
+
+def _state(name: str) -> str:
+    low, high = name.removeprefix("idle_").split("_")
+    words = f"over {high}" if low == "over" else f"up to {high}" if low == "1" else f"{low} to {high}"
+    return f"{words} days ago"
+
+
 def _movements(ax: Axes, frame: pd.DataFrame, kinds: dict[str, str], unit: str) -> Axes:
     periods, frame = frame["period"], _by_period(recent(frame))
     moves = {name: _signed(frame, name).to_numpy() for name in kinds if name in frame.columns}

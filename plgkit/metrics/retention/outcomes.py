@@ -21,7 +21,7 @@ from plgkit.sources.data import Data
 from plgkit.stats import intervals
 
 _NAMES = {1: "activated", 0: "not activated"}
-_COLUMNS = ["people", "x", "value", "low", "high", "at_risk", "difference", "difference_low", "difference_high"]
+_COLUMNS = ["group", "x", "value", "low", "high", "at_risk", "difference", "difference_low", "difference_high"]
 
 
 def _curves(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -43,8 +43,8 @@ def _curves(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
     made = made.join(gaps, on="age")
     made["value"] = made["people"] / made["at_risk"]
     made["low"], made["high"] = intervals.wilson(made["people"], made["at_risk"], level=level)
-    made = made.assign(people=made["hit"].map(_NAMES).astype("str"), x=made["age"] + 1)
-    return made.sort_values(["people", "x"], ignore_index=True)[_COLUMNS].astype({"at_risk": "int64", "x": "int64"})
+    made = made.assign(group=made["hit"].map(_NAMES).astype("str"), x=made["age"] + 1)
+    return made.sort_values(["group", "x"], ignore_index=True)[_COLUMNS].astype({"at_risk": "int64", "x": "int64"})
 
 
 @measure(shape="curve", unit="share of people", better="higher", reads="users events", finish=_curves,
@@ -73,15 +73,15 @@ def by_activation(data: Data, *, event: Moment | None = None, within_days: int |
 
     Returns
     -------
-    One row per group and age: people ("activated" or "not activated"), x (age, from 1), value, low, high, at_risk
+    One row per group and age: group ("activated" or "not activated"), x (age, from 1), value, low, high, at_risk
     (people of the group for whom the age is over), difference (activated less not), difference_low,
     difference_high.
 
     Examples
     --------
     >>> from plgkit import samples
-    >>> by_activation(samples.tiny(), horizon=2)[["people", "x", "value", "at_risk", "difference"]]
-              people  x  value  at_risk  difference
+    >>> by_activation(samples.tiny(), horizon=2)[["group", "x", "value", "at_risk", "difference"]]
+               group  x  value  at_risk  difference
     0      activated  1    1.0        2         0.5
     1      activated  2    0.0        2        -0.5
     2  not activated  1    0.5        2         0.5

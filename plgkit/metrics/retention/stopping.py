@@ -85,8 +85,6 @@ def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
     parts = []
     for segment, rows in frame.groupby(by or (lambda _: 0), sort=True):
         found = curves.kaplan_meier(rows["duration"], rows["reached"], weights=rows["n"], level=parameters["level"])
-        last = found["time"] == found["time"].max()
-        found = found[(found["events"] > 0) | (found["time"] == 0) | last]
         parts.append(found.rename(columns={"time": "x", "survival": "value"}).assign(**{by or "all": segment})[columns])
     made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     made = made.astype({"at_risk": "int64"} | dict.fromkeys(["x", "value", "low", "high"], "float64"))
@@ -121,8 +119,8 @@ def survival(data: Data, *, of: Of = "accounts", stop: Stop = "use", silent_days
 
     Returns
     -------
-    One row per day on which one stopped: x (days since the start), value (share still there after it), low,
-    high (log-log), at_risk (how many were there until that day).
+    One row per day on which one stopped or was last known: x (days since the start), value (share still there
+    after it), low, high (log-log), at_risk (how many were known to be there until that day).
 
     Examples
     --------
