@@ -8,9 +8,10 @@ import plain
 import pytest
 from conftest import shared
 
-from plgkit.errors import MissingSetting, UnknownEvent
+from plgkit.errors import BadParameter, MissingSetting, UnknownEvent
 from plgkit.metrics import activation
 from plgkit.metrics.funnels import funnel, reached
+from plgkit.metrics.funnels import step as step_of
 from plgkit.playbook import Playbook
 from plgkit.sources.connect import connect
 from plgkit.stats import survival
@@ -82,6 +83,30 @@ def test_a_rule_is_met_when_the_last_of_its_conditions_is():
     rule = Playbook(activation={"rule": [{"event": "made", "at_least": 2}, {"event": ["sent", "made"]}]}).activation.rule
     found = activation.time_to_value(company(events), event=rule)
     assert (found["n"][0], found["events"][0], found["median_among"][0]) == (2, 1, 48.0)
+
+
+def test_a_condition_may_ask_for_properties():
+    rows = pd.DataFrame([
+        ("ann", "made", 1, '{"kind": "chart", "rows": 3}'), ("ann", "made", 2, '{"kind": "table", "rows": 20}'),
+        ("bob", "made", 1, '{"kind": "chart", "rows": 12}'), ("bob", "made", 2, None), ("cho", "sent", 3, '{"kind": "chart"}'),
+    ], columns=["user_id", "event", "day", "properties"])
+    rows = rows.assign(occurred_at=pd.Timestamp("2025-01-01") + rows.pop("day") * pd.Timedelta(days=1))
+    data = connect({"events": rows}, as_of="2025-03-31")
+
+    def reached(event):
+        return activation.rate(data, event=event, within_days=7)["numerator"].sum()
+
+    assert reached({"event": "made", "where": {"rows": {">=": 12}}}) == 2
+    assert reached(step_of("made", where={"kind": "table"})) == 1
+    assert reached([{"event": ["made", "sent"], "where": {"kind": "chart"}}]) == 3
+    assert reached([{"event": "made", "at_least": 2}, {"event": "made", "where": {"rows": {">": 10}}}]) == 2
+    words = Playbook(activation={"rule": [{"event": "made", "where": {"kind": ["table", "map"]}}]}).activation.rule
+    assert reached(words) == 1
+    said = activation.rate.define(data, event=words, within_days=7).text
+    assert said.startswith("Share of sign-ups who reach activation (made (kind = table, map)) within 7 days of signing up.")
+    with pytest.raises(BadParameter) as caught:
+        reached([{"event": "made", "at_least": 0}])
+    assert str(caught.value) == "at_least is 0; expected a whole number, 1 or more."
 
 
 def test_time_to_value_agrees_with_kaplan_and_meier_person_by_person(data, tables):

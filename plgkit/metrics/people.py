@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import ibis
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import UnknownSegment
+from plgkit.errors import BadParameter, UnknownSegment
 from plgkit.playbook.journey import Condition
 from plgkit.sources.data import Data
 
+if TYPE_CHECKING:
+    from plgkit.metrics.funnels import Step
+
 NONE = "(none)"
-Moment = str | list[str] | list[Condition]
+Moment = str | list[str] | Mapping[str, Any] | list[Condition] | list[Mapping[str, Any]]
 _NO_SEGMENT = {"user_id", "account_id", "signed_up_at", "created_at", "day", "invited_by", "trial_started_at",
                "trial_ended_at", "is_internal"}
 
@@ -86,11 +92,10 @@ def activated(data: Data, event: Moment) -> Table:
     """One row per person who ever met the activation rule: `user_id` and `activated_at`, the moment it was met.
 
     Only what was done since signing up counts: who did the event before can still activate by doing it again.
-    A rule of several conditions is met when the last of them is.
+    A rule of several conditions is met when the last of them is. A condition may ask for properties of its event, as a
+    step of a funnel does.
     """
-    conditions = event if isinstance(event, list) and event and isinstance(event[0], Condition) else [
-        Condition(event=event)]
-    parts = [_nth(data, each.event, each.at_least) for each in conditions]
+    parts = [_nth(data, *each) for each in _conditions(event)]
     met = parts[0]
     for each in parts[1:]:
         met = met.inner_join(each, "user_id").select(
@@ -98,9 +103,29 @@ def activated(data: Data, event: Moment) -> Table:
     return met.rename(activated_at="at")
 
 
-def _nth(data: Data, event: str | list[str], count: int) -> Table:
-    """When each person did the event for the n-th time since signing up."""
-    done = since_signup(data, data.event(event))
+def _conditions(event: Moment) -> list[tuple[Step, int]]:
+    """What has to be done, and how often each."""
+    several = isinstance(event, list) and any(isinstance(each, (Condition, Mapping)) for each in event)
+    return [_condition(each) for each in (event if several else [event])]
+
+
+def _condition(given: Any) -> tuple[Step, int]:
+    from plgkit.metrics.funnels import step
+
+    if isinstance(given, Condition):
+        return step(given.event, where=given.where), given.at_least
+    times = given.get("at_least", 1) if isinstance(given, Mapping) else 1
+    if isinstance(times, bool) or not isinstance(times, int) or times < 1:
+        raise BadParameter("at_least", times, expected="a whole number, 1 or more")
+    return step({key: value for key, value in given.items() if key != "at_least"} if isinstance(given, Mapping) else given), times
+
+
+def _nth(data: Data, what: Step, count: int) -> Table:
+    """When each person did it for the n-th time since signing up."""
+    from plgkit.metrics.funnels import steps
+
+    steps.check(data, (what,))
+    done = since_signup(data, data.events.filter(steps.matches(data.events, what)))
     if count == 1:
         return done.group_by("user_id").aggregate(at=_.occurred_at.min())
     place = ibis.row_number().over(ibis.window(group_by=done.user_id, order_by=done.occurred_at))

@@ -308,7 +308,8 @@ def _plain(value: Any) -> str:
         return ", ".join(_plain(each) for each in value)
     if hasattr(value, "event"):
         times = f" at least {value.at_least} times" if value.at_least > 1 else ""
-        return f"{_plain(value.event)}{times}"
+        where = ", ".join(f"{key} = {_plain(each)}" for key, each in getattr(value, "where", {}).items())
+        return f"{_plain(value.event)}{f' ({where})' if where else ''}{times}"
     return str(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -32,6 +33,11 @@ class Condition(Section):
         description="Event, or list of events of which any counts.", examples=["report_created"]
     )
     at_least: Count = Field(1, description="How often.", examples=[3])
+    where: dict[Name, Any] = Field(
+        default_factory=dict,
+        description="Property = what it must be: a value, a list of values, or operators (eq, ne, in, not_in, contains, set, >, >=, <, <=).",
+        examples=[{"plan": ["team", "business"]}],
+    )
 
 
 class Activation(Section):
