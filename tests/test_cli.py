@@ -106,3 +106,31 @@ def test_init_writes_a_playbook_that_check_takes(tmp_path):
 def test_a_sample_is_written_with_its_playbook_and_truth(tmp_path):
     assert plgkit("sample", "--people", "60", "--out", tmp_path / "acme").returncode == 0
     assert {"events.parquet", "playbook.toml", "truth.json"} <= {each.name for each in (tmp_path / "acme").iterdir()}
+
+
+def test_a_funnel_is_asked_for_by_its_steps(folder):
+    done = plgkit("funnel", folder, "profile_filled", '["data_connected", "report_shared"]', "report_created", "--as-of", AS_OF,
+                  "--format", "csv")
+    assert done.returncode == 0
+    assert [row.split(",")[:3] for row in done.stdout.splitlines()] == [
+        ["position", "step", "people"], ["1", "profile_filled", "3"], ["2", "data_connected or report_shared", "2"],
+        ["3", "report_created", "2"]]
+    assert done.stderr.startswith("How many people get through the steps profile_filled, data_connected or report_shared, ")
+    wrong = plgkit("funnel", folder, "profile_filed", "report_created", "--as-of", AS_OF)
+    assert (wrong.returncode, wrong.stderr) == (2, "No event 'profile_filed' in table 'events'. Did you mean 'profile_filled'?\n")
+
+
+def test_definitions_are_compared_from_the_command_line(folder):
+    done = plgkit("compare", "retention.cohorts", "clock=rolling", folder, "--as-of", AS_OF, "--set", "unit=day", "--age", "1", "--json")
+    assert done.returncode == 0
+    assert done.stderr == "1 of 4 people is counted differently, because of clock.\n"
+    assert [(row["people"], row["examples"]) for row in json.loads(done.stdout)] == [(1, "ann")]
+    turned = plgkit("sensitivity", "activation.rate", folder, "--as-of", AS_OF, "--grain", "month", "--json")
+    assert [row["is"] for row in json.loads(turned.stdout)] == ["as in use", 4, 14]
+    assert "The conclusion (cannot tell) is the same under all 3 definitions." in turned.stderr
+
+
+def test_the_glossary_says_how_other_tools_count():
+    rows = json.loads(plgkit("glossary", "--tools", "--json").stdout)
+    assert {"posthog", "mixpanel", "amplitude"} <= {row["tool"] for row in rows}
+    assert "## Retention" in plgkit("glossary", "--markdown").stdout

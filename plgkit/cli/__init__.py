@@ -11,7 +11,8 @@ from plgkit import __version__
 from plgkit.errors import NoData, PlgkitError
 
 COMMANDS = {
-    "init": "init", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "scorecard": "scorecard",
+    "init": "init", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "funnel": "definitions",
+    "compare": "definitions", "sensitivity": "definitions", "glossary": "definitions", "scorecard": "scorecard",
     "report": "report", "sample": "sample", "notebooks": "notebooks",
 }
 WRONG_USE, NO_DATA = 2, 3

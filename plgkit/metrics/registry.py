@@ -305,7 +305,7 @@ def _removed(of: Measure, data: Data) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ", ".join(_plain(each) for each in value)
+        return ", ".join(" or ".join(map(_plain, each)) if isinstance(each, (list, tuple)) else _plain(each) for each in value)
     if hasattr(value, "event"):
         times = f" at least {value.at_least} times" if value.at_least > 1 else ""
         where = ", ".join(f"{key} = {_plain(each)}" for key, each in getattr(value, "where", {}).items())
