@@ -89,13 +89,13 @@ def _before(data: Data, period: ibis.Value, grain: engine.Grain) -> ibis.Value:
     return data.period(engine.shift(period, -1), grain)
 
 
-def cover(data: Data, days: int, by: str | None) -> Table:
+def cover(data: Data, days: int, by: str | None, *, event: str | list[str] | None = None) -> Table:
     """Marks of change in the number of people active within the trailing window: `period` (a day), `change`.
 
     A person's active day covers itself and the days after it, as many as the window has. A cover that
     overlaps the one before begins where that one ends, so that nobody counts twice.
     """
-    rows = segmented(data, data.activity.select("user_id", "day", "prev_day"), by)
+    rows = segmented(data, periods(data, "day", event=event).rename(day="period", prev_day="prev"), by)
     begins = ibis.greatest(rows.day, engine.shift(rows.prev_day, days).fill_null(rows.day))
     keys = [by] if by else []
     more = rows.select(*keys, period=begins, change=ibis.literal(1))

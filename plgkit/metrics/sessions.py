@@ -7,40 +7,40 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.metrics import actives
+from plgkit.metrics.people import segmented
 from plgkit.sources import rollups
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain, seconds_between
 
 
-def begun(data: Data, *, gap_minutes: int) -> Table:
-    """The events that make people active, with `begins`: 1 on the first of a session, else 0.
-
-    Events with a session id belong to the session of that id. Among a person's events without one, a session
-    begins with the first and after every pause longer than `gap_minutes`.
-    """
-    events = rollups.active_events(data.events, data.playbook)
-    keys = [events.user_id, *([events.session_id] if _has_ids(data)[0] else [])]
-    rows = events.mutate(earlier=events.occurred_at.lag().over(ibis.window(group_by=keys, order_by=events.occurred_at)))
-    begins = rows.earlier.isnull() | (rows.session_id.isnull() & _paused(rows.occurred_at, rows.earlier, gap_minutes))
-    return rows.mutate(begins=begins.fill_null(True).ifelse(1, 0))
+def count(data: Data, grain: Grain, *, gap_minutes: int, by: str | None = None) -> Table:
+    """How many sessions began in each period: `period`, and `value`."""
+    if by:
+        people = segmented(data, per_person(data, grain, gap_minutes=gap_minutes), by)
+        return people.group_by("period", by).aggregate(value=_.sessions.sum().cast("int64"))
+    rows = _begun(data, grain, gap_minutes, "period")
+    return rows.group_by("period").aggregate(value=_.sessions.sum().cast("int64"))
 
 
-def per_period(data: Data, grain: Grain, *, gap_minutes: int) -> Table:
-    """One row per person and active period: `user_id`, `period`, and the `sessions` that began in it, perhaps none."""
+def per_person(data: Data, grain: Grain, *, gap_minutes: int) -> Table:
+    """How many `sessions` each person began in each period: `user_id`, `period`; who began none is not there."""
+    rows = _begun(data, grain, gap_minutes, "user_id", "period")
+    return rows.group_by("user_id", "period").aggregate(sessions=_.sessions.sum().cast("int64"))
+
+
+def _begun(data: Data, grain: Grain, gap_minutes: int, *keys: str) -> Table:
+    """The columns `keys` and `sessions`: one or many rows to be added up."""
     some, others = _has_ids(data)
     events = rollups.active_events(data.events, data.playbook)
     parts = []
     if others:
         rows = _marked(events.filter(events.session_id.isnull()) if some else events, gap_minutes)
-        rows = rows.mutate(period=data.period(rows.day, grain), sessions=rows.begins.ifelse(1, 0))
-        parts.append(rows.select("user_id", "period", "sessions"))
+        rows = rows.filter(rows.begins)
+        parts.append(rows.select("user_id", period=data.period(rows.day, grain), sessions=ibis.literal(1)))
     if some:
-        rows = _by_id(events)
-        parts += [rows.select("user_id", period=data.period(rows.day, grain), sessions=ibis.literal(1)),
-                  actives.periods(data, grain).select("user_id", "period", sessions=ibis.literal(0))]
-    rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
-    return rows.group_by("user_id", "period").aggregate(sessions=_.sessions.sum().cast("int64"))
+        rows = events.filter(events.session_id.notnull()).group_by("user_id", "session_id").aggregate(day=_.day.min())
+        parts.append(rows.select("user_id", period=data.period(rows.day, grain), sessions=ibis.literal(1)))
+    return (ibis.union(*parts) if len(parts) > 1 else parts[0]).select(*keys, "sessions")
 
 
 def whole(data: Data, *, gap_minutes: int) -> Table:
@@ -92,7 +92,7 @@ def _has_ids(data: Data) -> tuple[bool, bool]:
     """Whether some events carry a session id, and whether others carry none."""
     asked = "sessions with and without an id"
     if asked not in data.answers:
-        events = data.events
+        events = rollups.active_events(data.events, data.playbook)
         data.answers[asked] = data.run(events.aggregate(all=events.count(), some=events.session_id.count()))
     found: pd.DataFrame = data.answers[asked]
     return bool(found["some"][0] > 0), bool(found["some"][0] < found["all"][0] or not found["all"][0])

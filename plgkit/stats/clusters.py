@@ -12,6 +12,7 @@ def median(
     values: ArrayLike,
     counts: ArrayLike,
     below: ArrayLike,
+    at: ArrayLike,
     sizes: ArrayLike,
     people: ArrayLike,
     *,
@@ -23,31 +24,34 @@ def median(
     ----------
     values, counts
         The distinct values and how often each is there.
-    below, sizes, people
-        Kinds of alike people: how many of one person's values lie in the lower half of all, how many
-        values the person has, and how many such people there are.
+    below, at, sizes, people
+        Kinds of alike people: how many of one person's values lie below the median of all and how many
+        at it, how many values the person has, and how many such people there are.
     level
         How often such intervals hold the true median.
 
     Notes
     -----
-    The share of values below the median is a ratio over people, whose spread is known; the interval is
-    cut from the values at that share less and more its margin.
+    The share of values in the lower half is a ratio over people, whose spread is known; the interval is
+    cut from the values at that share less and more its margin. Values at the median are in either half by
+    the part that makes it a half.
 
     Examples
     --------
-    >>> median([1, 2, 3, 4], [25, 25, 25, 25], below=[0, 1], sizes=[1, 1], people=[50, 50])
-    (2.0, 2.0, 3.0)
+    >>> median([1, 2, 3], [30, 40, 30], below=[1, 0, 0], at=[0, 1, 0], sizes=[1, 1, 1], people=[30, 40, 30])
+    (2.0, 2.0, 2.0)
 
     References
     ----------
     Woodruff, "Confidence intervals for medians and other position measures", Journal of the
     American Statistical Association 47 (1952), 635-646.
     """
-    hits, rows, weights = as_floats(below), as_floats(sizes), as_floats(people)
-    total = float(weights @ rows)
+    rows, weights = as_floats(sizes), as_floats(people)
+    total, ties = float(weights @ rows), float(weights @ as_floats(at))
     if not total:
         return np.nan, np.nan, np.nan
+    part = np.clip((total / 2 - weights @ as_floats(below)) / ties, 0, 1) if ties else 0.0
+    hits = as_floats(below) + part * as_floats(at)
     share = float(weights @ hits) / total
     margin = _z(level) * float(np.sqrt(weights @ (hits - share * rows) ** 2)) / total
     value = quantile(values, 0.5, counts=counts)[0]

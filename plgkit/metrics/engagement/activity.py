@@ -26,8 +26,8 @@ def _active_people(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any
 
 
 @measure(shape="total", unit="people", better="higher", reads="events", finish=_active_people)
-def active_people(data: Data, *, trailing_days: int | None = None, by: str | None = None,
-                  grain: Grain = "week") -> Table:
+def active_people(data: Data, *, trailing_days: int | None = None, event: str | list[str] | None = None,
+                  by: str | None = None, grain: Grain = "week") -> Table:
     """Distinct people active in the period: DAU, WAU or MAU.
 
     With `trailing_days` it is the distinct people over the days that end with the last day of each period:
@@ -39,6 +39,8 @@ def active_people(data: Data, *, trailing_days: int | None = None, by: str | Non
         Reads `events`; which of them make a person active says the playbook's [activity].
     trailing_days
         Days of the window; None counts the calendar period itself.
+    event
+        The event, or the list of events, by which a person is active; None is what the playbook says.
     by
         Column to cut by.
     grain
@@ -62,8 +64,8 @@ def active_people(data: Data, *, trailing_days: int | None = None, by: str | Non
     1 2025-02-28      2      True
     """
     if trailing_days is not None:
-        return actives.cover(data, trailing_days, by)
-    people = segmented(data, actives.periods(data, grain), by)
+        return actives.cover(data, trailing_days, by, event=event)
+    people = segmented(data, actives.periods(data, grain, event=event), by)
     return shapes.total(people, _.count().cast("int64"), by=by)
 
 

@@ -144,9 +144,9 @@ def _flag(people: Table, active: Table) -> Table:
 def _sessions(data: Data, active: Table, days: int) -> Table:
     """Sessions that active people began in the window."""
     after = data.as_of - days * engine.DAY
-    begun = sessions.per_period(data, "day", gap_minutes=data.playbook.sessions.gap_minutes)
+    begun = sessions.per_person(data, "day", gap_minutes=data.playbook.sessions.gap_minutes)
     begun = begun.filter(begun.period > _date(after)).group_by("user_id").aggregate(n=_.sessions.sum())
-    return active.select("user_id").inner_join(begun, "user_id").select("user_id", tenths=_.n * 10)
+    return active.select("user_id").left_join(begun, "user_id").select("user_id", tenths=_.n.fill_null(0) * 10)
 
 
 def _features(data: Data, core: list[str], days: int) -> dict[str, Table]:
