@@ -308,11 +308,29 @@ def test_more_looks_make_each_find_less_sure():
 
 
 def test_many_tests_at_once_are_those_one_by_one():
-    x1, n1, x2, n2 = [56, 3, 0, 5], [70, 9, 4, 5], [48, 1, 0, 7], [80, 30, 6, 7]
+    x1, n1, x2, n2 = [56, 30, 0, 5], [70, 90, 4, 5], [48, 10, 0, 7], [80, 60, 6, 7]
     one_by_one = [compare.shares(*each).p for each in zip(x1, n1, x2, n2, strict=True)]
-    assert strata.score_p(x1[:2], n1[:2], x2[:2], n2[:2]).tolist() == pytest.approx(one_by_one[:2])
+    assert strata.share_p(x1[:2], n1[:2], x2[:2], n2[:2]).tolist() == pytest.approx(one_by_one[:2])
     # All alike on both sides is no test: nothing could have come out.
-    assert np.isnan(strata.score_p(x1[2:], n1[2:], x2[2:], n2[2:])).all()
+    assert np.isnan(strata.share_p(x1[2:], n1[2:], x2[2:], n2[2:])).all()
+
+
+def test_few_people_are_tested_exactly():
+    # Fisher's tea: 3 of 4 and 1 of 4. One side 16 of 70 and 1 of 70 more: the mid-p is 2 x (8 + 1) of 70.
+    assert strata.share_p(3, 4, 1, 4) == pytest.approx(18 / 70)
+    # One person of a hundred, a hit with ten others: the chance is 11 of 100, half of it counts, on both sides.
+    assert strata.share_p(1, 1, 10, 99) == pytest.approx(0.11)
+
+
+def test_the_tests_among_alike_people_raise_false_alarms_as_often_as_they_say():
+    random, runs = np.random.default_rng(8), 2_000
+    strata_ = [(0.2, 60, 150), (0.6, 140, 50), (0.5, 12, 9)]
+    cells = pd.DataFrame([
+        {"run": run, "x1": random.binomial(n1, share), "n1": n1, "x2": random.binomial(n2, share), "n2": n2}
+        for run in range(runs) for share, n1, n2 in strata_])
+    assert 0.035 <= (strata.mantel_haenszel(cells, "run")["p"] < 0.05).mean() <= 0.065
+    small = pd.DataFrame({"x1": random.binomial(4, 0.3, runs), "x2": random.binomial(60, 0.3, runs)})
+    assert 0.01 <= (strata.share_p(small["x1"], np.full(runs, 4), small["x2"], np.full(runs, 60)) < 0.05).mean() <= 0.06
 
 
 def test_a_difference_that_only_the_mix_makes_is_gone_among_alike_people():

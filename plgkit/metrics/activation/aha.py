@@ -106,7 +106,7 @@ def _as_candidates(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any
     found = found[(found["n1"] > 0) & (found["n2"] > 0)]
     if found.empty:
         return pd.DataFrame(columns=[*keys, *COLUMNS])
-    found["p"] = strata.score_p(found["x1"], found["n1"], found["x2"], found["n2"])
+    found["p"] = strata.share_p(found["x1"], found["n1"], found["x2"], found["n2"])
     found["sure"] = strata.correlation(found["x1"], found["n1"], found["x2"], found["n2"], level=level)[1]
     grouped = found.groupby(keys) if keys else found.groupby(lambda _: 0)
     found["p_corrected"] = grouped["p"].transform(compare.benjamini_hochberg)
