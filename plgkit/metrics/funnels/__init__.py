@@ -5,13 +5,15 @@ from __future__ import annotations
 from ibis.expr.types import Table
 
 from plgkit.metrics.funnels.asked import funnel, ordered
+from plgkit.metrics.funnels.companions import dropped, instead, over_time, time_to_convert, who
 from plgkit.metrics.funnels.counted import as_funnel, counted
 from plgkit.metrics.funnels.paths import paths
 from plgkit.metrics.funnels.plan import plan
 from plgkit.metrics.funnels.steps import AnyStep, Step, step
 from plgkit.sources.data import Data
 
-__all__ = ["AnyStep", "Step", "as_funnel", "counted", "funnel", "ordered", "reached", "step"]
+__all__ = ["AnyStep", "Step", "as_funnel", "counted", "dropped", "funnel", "instead", "ordered", "over_time", "reached",
+           "step", "time_to_convert", "who"]
 
 
 def reached(data: Data, steps: list[AnyStep], *, within_days: int) -> Table:

@@ -38,12 +38,11 @@ def added_up(found: Table, old: BooleanValue, asked: Plan) -> Table:
     """One row per period, segment and position: people, immature, and the times on either side of each quartile."""
     keys = [*(["period"] if asked.grain else []), *(["segment"] if asked.cut else [])]
     found = found.mutate(old=old)
-    parts = []
-    for k in range(1, asked.n + 1):
-        at, before = found[f"at_{k}"], found[f"from_{k}" if f"from_{k}" in found.columns else f"at_{max(k - 1, 1)}"]
-        parts.append(found.filter(at.notnull()).select(
-            *keys, "old", position=ibis.literal(k), step=_micros(at, before), entry=_micros(at, found.at_1)))
-    rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    numbers = ibis.array(list(range(1, asked.n + 1))).unnest().name("position").as_table()
+    rows = found.cross_join(numbers)
+    at, before = _at_position(rows, asked, "at"), _at_position(rows, asked, "from")
+    rows = rows.select(*keys, "old", "position", step=_micros(at, before), entry=_micros(at, rows.at_1))
+    rows = rows.filter(rows.entry.notnull())
     alike = [rows[name] for name in (*keys, "position", "old")]
     rows = rows.mutate(
         n=rows.position.count().over(group_by=alike),
@@ -57,6 +56,12 @@ def added_up(found: Table, old: BooleanValue, asked: Plan) -> Table:
                 here = rows.old & (rows[f"{since}_place"] == place + side)
                 times[f"{since}_{name}_{side}"] = here.ifelse(rows[since], ibis.null("int64")).max()
     return rows.group_by(*keys, "position").aggregate(people=_sum(rows.old), immature=_sum(~rows.old), **times)
+
+
+def _at_position(rows: Table, asked: Plan, name: str) -> ibis.Value:
+    """The moment of the step at the row's position, or of the step before it."""
+    names = [f"{name}_{k}" if f"{name}_{k}" in rows.columns else f"at_{max(k - 1, 1)}" for k in range(1, asked.n + 1)]
+    return ibis.cases(*[(rows.position == k, rows[each]) for k, each in enumerate(names, start=1)])
 
 
 def _micros(later: ibis.Value, earlier: ibis.Value) -> ibis.Value:

@@ -25,7 +25,7 @@ def events(data: Data, plan: Plan) -> Table:
     check(data, steps)
     for key in (*plan.hold, *plan.breakdown):
         properties.check(data, key)
-    rows = _with_unit(data, plan)
+    rows = with_unit(data, plan)
     if plan.order != "strict":
         rows = relevant(rows, steps)
     flags = {f"is_{kind}": matches(rows, plan.steps[plan.kinds.index(kind)]) for kind in sorted(set(plan.kinds))}
@@ -38,6 +38,8 @@ def events(data: Data, plan: Plan) -> Table:
     elif plan.hold:
         texts["held"] = together(rows, plan.hold)
     rows = rows.select(*plan.keys, "day", at=rows.occurred_at, **flags, **texts)
+    if plan.order != "strict" and any(each.keys for each in steps):
+        rows = rows.filter(functools.reduce(operator.or_, [rows[name] for name in flags]))
     return _tied(rows, plan) if plan.tie_seconds else rows
 
 
@@ -50,7 +52,8 @@ def together(rows: Table, keys: tuple[str, ...]) -> StringValue:
     return ibis.coalesce(*values).isnull().ifelse(ibis.null("string"), said)
 
 
-def _with_unit(data: Data, plan: Plan) -> Table:
+def with_unit(data: Data, plan: Plan) -> Table:
+    """All events, with the columns that name their unit."""
     rows = data.events
     if plan.count == "accounts" and data.has("users"):
         own = data.users.select("user_id", own_account=_.account_id)
@@ -77,7 +80,8 @@ def _begun(times: Table, time: str, keys: list[str], gap: float) -> Table:
     """Add `begun_at` to the distinct times of a unit: the first of those that follow one another within a gap."""
     by_time = ibis.window(group_by=keys, order_by=time)
     rows = times.mutate(earlier=times[time].lag().over(by_time))
-    close = rows[time] <= rows.earlier + ibis.interval(microseconds=int(gap * 1_000_000))
+    length = ibis.interval(seconds=int(gap)) if gap == int(gap) else ibis.interval(microseconds=int(gap * 1_000_000))
+    close = rows[time] <= rows.earlier + length
     rows = rows.mutate(begins=close.fill_null(False).ifelse(ibis.null("timestamp(6)"), rows[time]))
     upto = ibis.window(group_by=keys, order_by=time, preceding=None, following=0)
     return rows.mutate(begun_at=rows.begins.max().over(upto)).drop("earlier", "begins")

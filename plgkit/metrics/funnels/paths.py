@@ -41,7 +41,7 @@ def paths(data: Data, plan: Plan) -> Table:
 
 def depth(found: Table, plan: Plan) -> ibis.Value:
     """The number of the last step reached."""
-    return ibis.cases(*[(found[f"at_{k}"].notnull(), k) for k in range(plan.n, 1, -1)], else_=1)
+    return ibis.cases(*[(found[f"at_{k}"].notnull(), k) for k in range(plan.n, 0, -1)], else_=1)
 
 
 def _chosen(found: Table, plan: Plan) -> Table:

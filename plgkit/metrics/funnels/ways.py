@@ -33,23 +33,30 @@ def reached(rows: Table, tries: list[str], plan: Plan) -> Table:
     """
     if plan.order == "any":
         return _in_any_order(rows, tries, plan)
-    rows = _walked(rows, tries, plan, plan.exclude)
-    ends = {f"at_{k}": rows[f"r_{k}"].ifelse(rows["at"], ibis.null("timestamp(6)")) for k in range(2, plan.n + 1)}
+    later = range(2, plan.n + 1)
     leaving = [each for each in plan.exclude if each.effect == "leave"]
-    if leaving:
-        free = _walked(rows, tries, plan, tuple(each for each in plan.exclude if each not in leaving), mark="f")
-        cut = [_flag(free[f"f_{k}"]).max().over(group_by=tries) > _flag(free[f"r_{k}"]).max().over(group_by=tries)
-               for k in range(2, plan.n + 1)]
-        rows = free.mutate(cut=functools.reduce(operator.or_, cut)).filter(~_.cut)
-        ends = {name: rows[f"r_{name[3:]}"].ifelse(rows["at"], ibis.null("timestamp(6)")) for name in ends}
+    rules = {"r": plan.exclude} | ({"f": tuple(each for each in plan.exclude if each not in leaving)} if leaving else {})
+    rows = _walked(rows, tries, plan, rules)
+    ends = {f"at_{k}": _when(rows, rows[f"r_{k}"]) for k in later}
+    got = {f"{mark}_{k}": _flag(rows[f"{mark}_{k}"]).max() for mark in "rf" for k in later} if leaving else {}
     if plan.order == "strict" or any(plan.step_windows) or plan.exclude or plan.optional:
         whole = ibis.window(group_by=tries)
         rows = rows.mutate(**{name: end.min().over(whole) for name, end in ends.items()})
         rows, before = _before(rows, tries, plan)
-        return rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{name: rows[name].min() for name in ends}, **before)
-    found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{name: end.min() for name, end in ends.items()})
-    return found.mutate(**{f"from_{k}": found[f"at_{k}"].isnull().ifelse(ibis.null("timestamp(6)"), found[f"at_{k - 1}"])
-                           for k in range(2, plan.n + 1)})
+        found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{name: rows[name].min() for name in ends}, **before, **got)
+    else:
+        found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{name: end.min() for name, end in ends.items()})
+        found = found.mutate(**just_before(found, plan))
+    if not leaving:
+        return found
+    # Who gets as far without the exclusion as with it has nothing to leave for.
+    return found.filter(functools.reduce(operator.and_, [found[f"f_{k}"] == found[f"r_{k}"] for k in later])).drop(*got)
+
+
+def just_before(found: Table, plan: Plan) -> dict[str, ibis.Value]:
+    """`from_<k>` where it is the first moment of the step before."""
+    nothing = ibis.null("timestamp(6)")
+    return {f"from_{k}": found[f"at_{k}"].isnull().ifelse(nothing, found[f"at_{k - 1}"]) for k in range(2, plan.n + 1)}
 
 
 def moves(plan: Plan, to: int) -> Iterator[tuple[int, Taken]]:
@@ -75,38 +82,45 @@ def enough(rows: Table, plan: Plan, taken: Taken) -> BooleanValue:
     return functools.reduce(operator.and_, [rows[name] >= number for name, number in needs.items()])
 
 
-def _walked(rows: Table, tries: list[str], plan: Plan, exclude: tuple[Exclusion, ...], *, mark: str = "r") -> Table:
-    """Add `<mark>_<k>`: whether step k can be reached at the moment, with what the steps to come must know."""
-    number = {each: place for place, each in enumerate(plan.exclude)}
-    earlier = ibis.window(group_by=tries, order_by="at", preceding=None, following=0)
+def _walked(rows: Table, tries: list[str], plan: Plan, rules: dict[str, tuple[Exclusion, ...]]) -> Table:
+    """Add `<mark>_<k>` for each mark of `rules`: whether step k can be reached at the moment, obeying its exclusions.
+
+    With it come `<mark>_stood_<k>`, the latest moment before at which step k was reached, and what exclusions that
+    span several steps must know: `<mark>_since_<i>_<k>`, when step i was done on the way there at the latest.
+    """
+    before = ibis.window(group_by=tries, order_by="at", preceding=(None, 1))
     by_time = ibis.window(group_by=tries, order_by="at")
-    if exclude:
-        rows = rows.mutate(**{f"seen_{number[each]}": _when(rows, rows[f"out_{number[each]}"] > 0).max().over(earlier)
-                              for each in exclude})
-        rows = rows.mutate(**{f"seen_{number[each]}": rows[f"seen_{number[each]}"].lag().over(by_time) for each in exclude})
-    if plan.order == "strict":
-        rows = rows.mutate(prior=rows["at"].lag().over(by_time))
     for k in range(1, plan.n + 1):
-        ways = {move: _open(rows, plan, move, exclude, number, mark) for move in moves(plan, k)}
-        rows = rows.mutate(**{f"{mark}_{k}": functools.reduce(operator.or_, ways.values()).fill_null(False)})
+        carried: dict[str, ibis.Value] = {}
+        for mark, exclude in rules.items():
+            ways = {move: _open(rows, plan, move, exclude, mark) for move in moves(plan, k)}
+            rows = rows.mutate(**{f"{mark}_{k}": functools.reduce(operator.or_, ways.values()).fill_null(False)})
+            if plan.order == "strict":
+                # To go on from a moment all its events must have been used, unless it is the entry's.
+                whole = [way if stood == 0 else way & (rows["size"] == len(taken)) for (stood, taken), way in ways.items()]
+                carried[f"{mark}_own_{k}"] = _flag(functools.reduce(operator.or_, whole).fill_null(False))
+                continue
+            carried[f"{mark}_own_{k}"] = _when(rows, rows[f"{mark}_{k}"])
+            for since in _spanned(exclude, k):
+                times = [(way, rows["at"] if since in taken else _since(rows, mark, since, stood))
+                         for (stood, taken), way in ways.items()]
+                carried[f"{mark}_own_{since}_{k}"] = ibis.cases(*times, else_=ibis.null("timestamp(6)"))
         if k == plan.n:
             break
-        if plan.order == "strict":
-            whole = [way & (True if stood == 0 else rows["size"] == len(taken)) for (stood, taken), way in ways.items()]
-            rows = rows.mutate(whole=functools.reduce(operator.or_, whole).fill_null(False).ifelse(1, 0))
-            rows = rows.mutate(**{f"{mark}_stood_{k}": rows.whole.lag().over(by_time)}).drop("whole")
-            continue
-        carried = {f"{mark}_stood_{k}": _when(rows, rows[f"{mark}_{k}"])}
-        for since in _spanned(exclude, k):
-            options = [(way, rows["at"] if since in taken else rows[f"{mark}_since_{since}_{stood}"] if since < stood
-                        else rows[f"{mark}_stood_{stood}"]) for (stood, taken), way in ways.items()]
-            carried[f"{mark}_own_{since}_{k}"] = ibis.cases(*options, else_=ibis.null("timestamp(6)"))
         rows = rows.mutate(**carried)
-        last = {name: rows[name].max().over(earlier) for name in carried}
-        rows = rows.mutate(**{f"{name}_upto": value for name, value in last.items()})
-        rows = rows.mutate(**{name.replace("_own_", "_since_"): rows[f"{name}_upto"].lag().over(by_time) for name in carried})
-        rows = rows.drop(*[f"{name}_upto" for name in carried])
+        later = {name.replace(f"_own_{k}", f"_stood_{k}").replace("_own_", "_since_"): (
+            rows[name].lag().over(by_time) if plan.order == "strict" else rows[name].max().over(before)) for name in carried}
+        if k == 1 and plan.order == "strict":
+            later["prior"] = rows["at"].lag().over(by_time)
+        if k == 1:
+            later |= {f"seen_{place}": _when(rows, rows[f"out_{place}"] > 0).max().over(before) for place in range(len(plan.exclude))}
+        rows = rows.mutate(**later)
     return rows
+
+
+def _since(rows: Table, mark: str, step: int, stood: int) -> ibis.Value:
+    """When a step was done at the latest on a way to the step stood at."""
+    return rows[f"{mark}_stood_{stood}" if step == stood else f"{mark}_since_{step}_{stood}"]
 
 
 def _spanned(exclude: tuple[Exclusion, ...], k: int) -> list[int]:
@@ -122,8 +136,7 @@ def _flag(value: BooleanValue) -> ibis.Value:
     return value.ifelse(1, 0)
 
 
-def _open(rows: Table, plan: Plan, move: tuple[int, Taken], exclude: tuple[Exclusion, ...],
-          number: dict[Exclusion, int], mark: str) -> BooleanValue:
+def _open(rows: Table, plan: Plan, move: tuple[int, Taken], exclude: tuple[Exclusion, ...], mark: str) -> BooleanValue:
     """Whether steps can be taken at the moment, coming from a step done earlier."""
     stood, taken = move
     found = enough(rows, plan, taken)
@@ -137,16 +150,14 @@ def _open(rows: Table, plan: Plan, move: tuple[int, Taken], exclude: tuple[Exclu
     found = found & (last.notnull() if limit is None else rows["at"] <= last + interval(limit))
     for each in exclude:
         if each.after <= stood and each.before in taken:
-            since = last if each.after == stood else rows[f"{mark}_since_{each.after}_{stood}"]
-            seen = rows[f"seen_{number[each]}"]
-            found = found & (seen.isnull() | (since >= seen))
+            seen = rows[f"seen_{plan.exclude.index(each)}"]
+            found = found & (seen.isnull() | (_since(rows, mark, each.after, stood) >= seen))
     return found
 
 
 def _before(rows: Table, tries: list[str], plan: Plan) -> tuple[Table, dict[str, ibis.Value]]:
     """What `from_<k>` is, where it is not simply the first moment of the step before."""
     whole = ibis.window(group_by=tries)
-    number = {each: place for place, each in enumerate(plan.exclude)}
     found, columns = {}, {}
     for k in range(2, plan.n + 1):
         here = rows["at"] == rows[f"at_{k}"]
@@ -158,7 +169,7 @@ def _before(rows: Table, tries: list[str], plan: Plan) -> tuple[Table, dict[str,
         here = (rows["at"] == rows[f"at_{k}"]).fill_null(False)
         options: dict[int, list[ibis.Value]] = {}
         for stood, taken in moves(plan, k):
-            way = _open(rows, plan, (stood, taken), plan.exclude, number, "r").fill_null(False)
+            way = _open(rows, plan, (stood, taken), plan.exclude, "r").fill_null(False)
             if len(taken) > 1:
                 options.setdefault(taken[-2], []).append((here & way).ifelse(rows["at"], ibis.null("timestamp(6)")))
             elif plan.order == "strict":
@@ -199,5 +210,4 @@ def _in_any_order(rows: Table, tries: list[str], plan: Plan) -> Table:
     rows = rows.mutate(done=done)
     found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{
         f"at_{k}": _when(rows, rows.done >= k).min() for k in range(2, plan.n + 1)})
-    return found.mutate(**{f"from_{k}": found[f"at_{k}"].isnull().ifelse(ibis.null("timestamp(6)"), found[f"at_{k - 1}"])
-                           for k in range(2, plan.n + 1)})
+    return found.mutate(**just_before(found, plan))
