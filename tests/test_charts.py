@@ -157,6 +157,16 @@ def moves(names: list[str]) -> pd.DataFrame:
 PLAIN = ["invited", "organic", "paid", "partner", "search", "social"]
 
 
+def ends(one: str, other: str) -> pd.DataFrame:
+    """People who end in one way or another over 20 days."""
+    x = np.arange(21.0)
+    parts = [pd.DataFrame({"outcome": name, "x": x, "value": value, "low": value * 0.9, "high": value * 1.1, "at_risk": 100 - x})
+             for name, value in ((one, 0.02 * x), (other, 0.025 * x), ("on the way", 1 - 0.045 * x))]
+    made = pd.concat(parts, ignore_index=True)
+    made.attrs["x_unit"] = "days"
+    return made
+
+
 def drawings(names: list[str]) -> dict:
     """One drawing per chart, all with the same names on them."""
     table = rate(1, names, immature=0)
@@ -196,6 +206,7 @@ def drawings(names: list[str]) -> dict:
         "differences": lambda: charts.differences(gaps),
         "scatter": lambda: charts.scatter(features, x="breadth", y="often", x_unit="share"),
         "flow": lambda: charts.flow(moves(names)),
+        "outcomes": lambda: charts.outcomes(ends(names[0], names[1]), waiting="on the way", x_label="since sign-up"),
         "scoreboard": lambda: charts.scoreboard(history(names)),
     }
 
@@ -235,6 +246,16 @@ def written(figure) -> list[Text]:
     shown += [axis.label for ax in figure.axes if ax.axison for axis in (ax.xaxis, ax.yaxis)]
     others = [text for text in figure.findobj(Text) if text not in ticks]
     return [text for text in shown + others if text.get_visible() and text.get_text().strip()]
+
+
+def test_who_waits_is_between_those_who_ended_one_way_and_the_other():
+    ax = charts.outcomes(ends("activated", "left first"), x_label="since sign-up")
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[:3] == ["activated 40.0%", "left first 50.0%", "on the way 10.0%"]
+    heights = {text.get_text(): text.xy[1] for text in ax.texts[:3]}
+    assert heights["activated 40.0%"] < heights["on the way 10.0%"] < heights["left first 50.0%"]
+    assert ax.figure.plgkit_description["alt"] == (
+        "Shares of all over time; after 20 days: activated 40.0%, left first 50.0%, on the way 10.0%.")
 
 
 def test_every_chart_is_among_the_standard_drawings():

@@ -17,6 +17,7 @@ _WHERE = {
     "histogram": "distributions",
     "mix": "growth",
     "mrr_movements": "growth",
+    "outcomes": "competing",
     "power_user": "distributions",
     "ranked": "distributions",
     "retention": "cohorts",

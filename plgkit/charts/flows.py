@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST = 7
 _GAP = 0.035
+_LEAST, _SMALLEST = 0.015, 0.02
 
 
 @style.chart(height=4.2)
@@ -39,27 +40,33 @@ def flow(
     ax
         Where to draw; a new figure by default.
     """
+    from matplotlib.patheffects import withStroke
+
     moves = _moves(frame, source, target, people)
     if moves.empty:
         return style.note(ax, "There is nothing to draw: nobody went from one step to another.")
     nodes = _places(moves)
     _bands(ax, moves, nodes)
-    last = nodes["position"].max()
-    wide = 0.014 * last
+    first, last = nodes["position"].min(), nodes["position"].max()
+    wide = 0.014 * (last - first)
     names = style.colours(sorted({name for _, name in nodes.index}))
+    room = max(10, round(88 / (last - first + 1)))
     for (position, name), node in nodes.iterrows():
         ax.bar(position, node["size"], bottom=node["low"], width=wide, color=names[name], zorder=3)
+        if node["size"] < _SMALLEST and node["people"] < nodes["people"].max() * _LEAST:
+            continue
         ax.annotate(
-            f"{short(name, 20)}  {node['people']:,.0f}",
+            _label(name, node["people"], room, tall=node["size"] > 0.085),
             (position, node["low"] + node["size"] / 2),
-            xytext=(-10 if position == last else 10, 0),
+            xytext=(8, 0),
             textcoords="offset points",
             va="center",
-            ha="right" if position == last else "left",
+            ha="left",
             fontsize=style.SMALL,
             zorder=4,
+            path_effects=[withStroke(linewidth=2.5, foreground="white", alpha=0.75)],
         )
-    ax.set(xlim=(-wide, last + wide), ylim=(1.01, -0.01))
+    ax.set(xlim=(first - wide, last + (last - first) * 0.9 / (last - first + 1) + wide), ylim=(1.01, -0.01))
     ax.set_axis_off()
     largest = moves.nlargest(4, "people")
     listed = ", ".join(
@@ -68,7 +75,8 @@ def flow(
     return style.describe(
         ax,
         alt=f"Flow of people between steps, the thickest bands: {listed}.",
-        caption="Read from left to right; a band is as thick as the people in it are many.",
+        caption="Read from left to right; a band is as thick as the people in it are many. "
+        "The rarest steps of each place stand together as others.",
     )
 
 
@@ -121,6 +129,12 @@ def scatter(
     )
 
 
+def _label(name: str, people: float, room: int, *, tall: bool) -> str:
+    """Name and number of a node in so many letters: on two lines where there is height for them."""
+    count = f"{people:,.0f}"
+    return f"{short(name, room)}\n{count}" if tall else f"{short(name, max(room - len(count) - 1, 4))} {count}"
+
+
 def _named(ax: Axes, xs: np.ndarray, ys: np.ndarray, names: pd.Series) -> None:
     """Name the dots, those further up first; a name that would cover another or a dot is left out."""
     left, right = ax.get_xlim()
@@ -171,7 +185,8 @@ def _moves(frame: pd.DataFrame, source: str, target: str, people: str) -> pd.Dat
     for side, place in (("source", "start"), ("target", "end")):
         sizes = moves.groupby([place, side])["people"].transform("sum")
         rank = sizes.groupby(moves[place]).rank(method="dense", ascending=False)
-        moves[side] = moves[side].where(rank <= _MOST, style.OTHERS)
+        whole = moves.groupby(moves["start"])["people"].sum().max()
+        moves[side] = moves[side].where((rank <= _MOST) & (sizes >= _LEAST * whole), style.OTHERS)
     return moves.groupby(["start", "end", "source", "target"], as_index=False)["people"].sum()
 
 
