@@ -11,16 +11,22 @@ from plgkit.errors import UnknownPreset
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "posthog": {
+        "funnel": {"window": "14 days", "entry": "furthest", "exclude_effect": "leave"},
         "retention": {"entry": "first_matching", "rule": "on", "clock": "calendar", "unit": "day", "first_age": 1},
         "lifecycle": {"grain": "day"},
         "stickiness": {"unit": "day"},
         "trend": {"of": "events", "grain": "day"},
     },
     "mixpanel": {
+        "funnel": {"window": "7 days", "entry": "first"},
         "retention": {"entry": "first_matching", "rule": "on", "clock": "rolling", "unit": "day", "first_age": 0},
     },
     "amplitude": {
+        "funnel": {"window": "1 day", "entry": "furthest", "tie_seconds": 1},
         "retention": {"entry": "recurring", "rule": "on", "clock": "rolling", "unit": "day", "first_age": 1},
+    },
+    "clickhouse": {
+        "funnel": {"entry": "any"},
     },
 }
 
@@ -37,6 +43,42 @@ class Difference(NamedTuple):
 
 
 differences: list[Difference] = [
+    Difference(
+        "posthog", "seconds between steps", "the mean over all of a person's attempts that get furthest",
+        "those of the first of these attempts", "every person then has one way through, whose times add up",
+        ("ph-funnel-054",)),
+    Difference(
+        "posthog", "a breakdown by the value at a step", "who did not reach that step is left out of every step",
+        "who did not reach it is in \"(none)\"", "the groups add up to the whole, and a loss does not disappear",
+        ("ph-funnel_breakdown-014", "ph-funnel_breakdown-031")),
+    Difference(
+        "posthog", "conversion in a period nobody entered in", "0 %", "missing", "nothing out of nothing is no share",
+        ("ph-funnel_trend-007", "ph-funnel_trend-011")),
+    Difference(
+        "posthog", "groups beyond the largest, over time", "left out", "\"(other)\"", "the groups add up to the whole",
+        ("ph-funnel_trend-007",)),
+    Difference(
+        "posthog", "the last bin of times to convert", "begins with the longest time and holds it alone",
+        "ends with the longest time, unless other edges are given", "bins of equal meaning can be compared",
+        ("ph-funnel_time_to_convert-001", "ph-funnel_time_to_convert-004")),
+    Difference(
+        "posthog", "who is too young", "counts as lost until the window has closed", "is counted apart, as immature",
+        "otherwise every funnel falls towards today"),
+    Difference(
+        "mixpanel", "counting of totals", "a new attempt begins once the one before has converted or run out",
+        "with count=\"attempts\" every moment of entry is one", "what became of an entry does not hang on the one before"),
+    Difference(
+        "amplitude", "any order", "only the first step listed enters", "any of the steps enters",
+        "in any order no step is the first"),
+    Difference(
+        "clickhouse", "repeated steps", "one event serves all steps that ask for it, unless strict_once is on",
+        "each step needs an event of its own", "a second purchase is another purchase", ("ch-windowfunnel-21",)),
+    Difference(
+        "clickhouse", "strict_increase", "an event at the same instant is not later", "events at one instant keep no order",
+        "clocks of whole seconds put one click's events at one instant; there is no such mode", ("ch-windowfunnel-20",)),
+    Difference(
+        "clickhouse", "strict_order with a step that repeats", "stops at the first step",
+        "goes on: the repetition is the next step", "a repeated step is a step", ("ch-windowfunnel-33",)),
     Difference(
         "posthog", "retention at age 0", "everybody in the cohort, whoever came back",
         "those who came back within the period they started in, and a refusal where the start is itself the return",
