@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WRITTEN = 20
-_MOST = 36
+_MOST = 18
 _ACROSS, _MOST_PANELS = 4, 12
 
 
@@ -96,7 +96,7 @@ def _cells(ax: Axes, share: pd.DataFrame, mature: np.ndarray, small: np.ndarray,
         ax.pcolormesh(columns, rows, waiting, cmap=ListedColormap(["#ffffff8c"]))
         ax.pcolor(columns, rows, waiting, cmap=ListedColormap(["#ffffff00"]), hatch="///", edgecolors="#b6bcc4",
                   linewidth=0)
-    if share.shape[1] > _WRITTEN or len(share) > _MOST:
+    if share.shape[1] > _WRITTEN:
         return
     pale = small | ~mature
     for (row, column), value in np.ndenumerate(values):

@@ -2,6 +2,7 @@
 
 from plgkit.notebook.card import lines, moved, next_step, standings, unasked, worst
 from plgkit.notebook.comparing import apart, compared, span, target
+from plgkit.notebook.lasting import chance, halves, levelled, slipping
 from plgkit.notebook.opening import start
 from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.plans import plans
@@ -24,8 +25,8 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "change", "compared", "count", "counted", "day", "definition", "duration", "finding", "first", "highest",
-    "hours", "last", "latest", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
-    "number", "period", "plans", "points", "share", "show", "span", "standings", "start", "table", "target", "tile",
+    "against", "among", "apart", "before", "chance", "change", "compared", "count", "counted", "day", "definition", "duration", "finding", "first", "halves", "highest",
+    "hours", "last", "latest", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
+    "number", "period", "plans", "points", "share", "show", "slipping", "span", "standings", "start", "table", "target", "tile",
     "tiles", "unasked", "worst",
 ]

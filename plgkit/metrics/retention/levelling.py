@@ -17,7 +17,7 @@ from plgkit.metrics.returns import SIZE, Clock, Names, Question, Unit
 from plgkit.sources.data import Data
 
 LEVELLED, FALLING, UNSURE = "levelled off", "still falling", "cannot tell"
-_FEWEST_AGES, _FEWEST_PEOPLE = 3, 30
+_FEWEST_AGES, _FEWEST_PEOPLE, _FEWEST_THERE = 3, 30, 5
 _NUMBERS = ["value", "low", "high", "at_end", "fall", "fall_low", "fall_high"]
 _COUNTS = ["first_age", "last_age", "people"]
 
@@ -59,7 +59,7 @@ def _level(frame: pd.DataFrame, cells: pd.DataFrame, asked: Question, parameters
     falls = drawn[1][np.isfinite(drawn[1])]
     fall_low, fall_high = np.quantile(falls, tails) if len(falls) else (np.nan, np.nan)
     flat = parameters["flat"]
-    sure = people >= _FEWEST_PEOPLE
+    sure = people >= _FEWEST_PEOPLE and at_end[0] * people >= _FEWEST_THERE
     verdict = LEVELLED if sure and fall_high < flat else FALLING if sure and fall_low > flat else UNSURE
     found |= {"verdict": verdict, "at_end": at_end[0], "fall": fall[0], "fall_low": fall_low, "fall_high": fall_high}
     return found | ({"value": at_end[0], "low": low, "high": high} if verdict == LEVELLED else {})
@@ -110,7 +110,7 @@ def plateau(data: Data, *, start: Names | None = None, back: Names | None = None
     -------
     One row, or one per segment: verdict ("levelled off" where the whole interval of the fall is below `flat`,
     "still falling" where it is above, "cannot tell" where it is neither, or with less than three ages in the
-    second half or 30 people), value (the level, missing unless the curve has levelled off), low, high, at_end (mean share
+    second half, 30 people, or five of them still there), value (the level, missing unless the curve has levelled off), low, high, at_end (mean share
     over the second half in any case), fall (part lost from its first age to its last; below 0 it rises),
     fall_low, fall_high, first_age, last_age (of the second half), people.
 

@@ -13,8 +13,9 @@ from ibis.expr.types import Table
 from plgkit.errors import BadParameter
 from plgkit.metrics import accounts, shapes
 from plgkit.metrics.ledger import MINOR
-from plgkit.metrics.people import current_subscription, segmented
+from plgkit.metrics.people import current_subscription
 from plgkit.metrics.registry import measure
+from plgkit.metrics.retention.units import cut
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 
@@ -91,7 +92,7 @@ def at_risk(data: Data, *, fall: float = 0.5, recent_days: int = 28, usual_days:
     used = used.mutate(span=engine.days_between(recent, ibis.greatest(used["first"], opens)))
     usual = used.before.cast("float64") * recent_days / used.span
     used = used.filter(used.span >= min(_LEAST_HISTORY, usual_days), usual >= least_days, used.now <= (1 - fall) * usual)
-    used = segmented(data, used, by, unit="account_id")
+    used = cut(data, used, by, unit="account_id")
     return _with_money(data, used)
 
 

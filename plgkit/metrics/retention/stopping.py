@@ -13,10 +13,12 @@ from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter
 from plgkit.metrics import accounts
-from plgkit.metrics.people import first_of, segmented
+from plgkit.metrics.people import first_of
 from plgkit.metrics.registry import measure
+from plgkit.metrics.retention.units import cut
 from plgkit.sources import engine
 from plgkit.sources.data import Data
+from plgkit.stats import intervals
 from plgkit.stats import survival as curves
 
 Of = Literal["accounts", "people"]
@@ -33,7 +35,7 @@ def _spans(data: Data, of: Of, stop: Stop, silent_days: int, by: str | None) -> 
         raise BadParameter("of", of, expected="accounts where the stop is that of payment")
     rows = _paying(data) if stop == "payment" else _using(data, of, silent_days)
     unit = "user_id" if of == "people" else "account_id"
-    rows = segmented(data, rows, by, unit=unit)
+    rows = cut(data, rows, by, unit=unit)
     return rows.group_by(*([by] if by else []), "duration", "reached").aggregate(n=_.count().cast("int64"))
 
 
@@ -87,6 +89,9 @@ def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
         found = curves.kaplan_meier(rows["duration"], rows["reached"], weights=rows["n"], level=parameters["level"])
         parts.append(found.rename(columns={"time": "x", "survival": "value"}).assign(**{by or "all": segment})[columns])
     made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    # While nobody has stopped the curve has no variance, and still is not certain.
+    whole = made["value"] == 1
+    made.loc[whole, "low"] = intervals.wilson(made["at_risk"], made["at_risk"], level=parameters["level"])[0][whole]
     made = made.astype({"at_risk": "int64"} | dict.fromkeys(["x", "value", "low", "high"], "float64"))
     made.attrs["x_unit"] = "days"
     if by and len(frame):
@@ -120,7 +125,7 @@ def survival(data: Data, *, of: Of = "accounts", stop: Stop = "use", silent_days
     Returns
     -------
     One row per day on which one stopped or was last known: x (days since the start), value (share still there
-    after it), low, high (log-log), at_risk (how many were known to be there until that day).
+    after it), low, high (log-log; Wilson while nobody has stopped), at_risk (how many were known to be there until that day).
 
     Examples
     --------

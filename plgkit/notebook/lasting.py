@@ -1,0 +1,96 @@
+"""Words for what lasts: whether a curve has levelled off, and whether groups differ by more than chance."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from plgkit.notebook import words
+from plgkit.stats.intervals import wilson
+
+
+def levelled(plateau: pd.DataFrame, unit: str) -> str:
+    """Say whether the retention curve has turned flat, and where.
+
+    Examples
+    --------
+    >>> found = pd.DataFrame({"verdict": ["levelled off"], "value": [0.284], "low": [0.26], "high": [0.31],
+    ...                       "fall": [0.04], "first_age": [6], "last_age": [11], "people": [980]})
+    >>> levelled(found, "month")
+    'The curve has levelled off: 28% (26% to 31%) stay from month 6 on.'
+    >>> levelled(found.assign(verdict="still falling", fall=0.243), "month")
+    'The curve is still falling: from month 6 to month 11, 24% of those still there were lost.'
+    >>> levelled(found.assign(verdict="cannot tell"), "month")
+    'Whether the curve levels off cannot be told yet.'
+    """
+    if plateau.empty or plateau["verdict"].iloc[0] == "cannot tell":
+        return "Whether the curve levels off cannot be told yet."
+    row = plateau.iloc[0]
+    if row["verdict"] == "levelled off":
+        return (f"The curve has levelled off: {words.share(row['value'])} ({words.share(row['low'])} to "
+                f"{words.share(row['high'])}) stay from {unit} {row['first_age']} on.")
+    return (f"The curve is still falling: from {unit} {row['first_age']} to {unit} {row['last_age']}, "
+            f"{words.share(row['fall'])} of those still there were lost.")
+
+
+def chance(p: float) -> str:
+    """Say what a test makes of groups: more than chance, or not told apart.
+
+    Examples
+    --------
+    >>> chance(0.0004), chance(0.031), chance(0.3), chance(float("nan"))
+    ('more than chance would leave (p < 0.001)', 'more than chance would leave (p = 0.031)', \
+'not told apart from chance (p = 0.30)', 'there is too little to test')
+    """
+    if words.unknown(p):
+        return "there is too little to test"
+    if p < 0.05:
+        return f"more than chance would leave (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})"
+    return f"not told apart from chance (p = {p:.2f})"
+
+
+def halves(cells: pd.DataFrame, age: int) -> tuple[pd.Series, pd.Series]:
+    """Give the older and the newer half of the cohorts at one age, each as one row: numerator, denominator, value, low, high.
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"cohort": [1, 2, 3, 4], "age": 1, "numerator": [40, 44, 50, 55], "denominator": 100,
+    ...                       "mature": True})
+    >>> older, newer = halves(cells, 1)
+    >>> float(older["value"]), float(newer["value"])
+    (0.42, 0.525)
+    """
+    rows = cells[(cells["age"] == age) & cells["mature"].astype(bool)].sort_values("cohort")
+    middle = len(rows) // 2
+    return _pooled(rows.iloc[:middle]), _pooled(rows.iloc[middle:])
+
+
+def _pooled(rows: pd.DataFrame) -> pd.Series:
+    back, people = float(rows["numerator"].sum()), float(rows["denominator"].sum())
+    low, high = wilson(back, people)
+    return pd.Series({"numerator": back, "denominator": people, "value": back / people if people else math.nan,
+                      "low": low, "high": high, "cohorts": len(rows)})
+
+
+def slipping(risk: pd.DataFrame, fall: float, currency: str) -> str:
+    """Say how many accounts lost a part of their usual use, for how many that is more than chance, and what they pay.
+
+    Examples
+    --------
+    >>> risk = pd.DataFrame({"high": [-0.2, 0.3], "mrr": [96.0, 0.0]})
+    >>> slipping(risk, 0.5, "USD")
+    '2 accounts lost 50% or more of the usual use, 1 of them more than chance would leave, with $96.00 a month at stake.'
+    >>> slipping(risk.assign(mrr=float("nan")).tail(1), 0.5, "USD")
+    '1 account lost 50% or more of the usual use, but none more than chance would leave.'
+    >>> slipping(risk.head(0), 0.5, "USD")
+    'No account lost 50% or more of its usual use.'
+    """
+    if risk.empty:
+        return f"No account lost {words.share(fall)} or more of its usual use."
+    sure = int((risk["high"] < 0).sum())
+    said = [f"{words.counted(len(risk), 'account')} lost {words.share(fall)} or more of the usual use",
+            f"{words.count(sure)} of them more than chance would leave" if sure else "but none more than chance would leave"]
+    if risk["mrr"].sum() > 0:
+        said.append(f"with {words.show(float(risk['mrr'].sum()), 'currency', currency=currency)} a month at stake")
+    return f"{', '.join(said)}."
