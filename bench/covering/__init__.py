@@ -1,0 +1,1 @@
+"""What `bench/coverage.py` runs: the cases, the truth behind each, and the counting of hits."""

@@ -1,0 +1,124 @@
+"""Runs and reference draws, one after another, and the table that they come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plgkit.metrics import find
+from plgkit.playbook import read_playbook
+from plgkit.samples import company
+from plgkit.samples.clock import LAST_DAY
+from plgkit.sources.connect import connect
+
+from .cases import Case
+from .clean import Clean
+
+PEOPLE = 1_000
+BATCH = 50
+_OTHER_SEEDS = 1_000_000
+_TABLES = {"events", "users", "visits", "invites", "surveys"}
+
+
+def runs(cases: list[Case], count: int, work: Path) -> pd.DataFrame:
+    """One row per run and case: seed, case, value, low, high."""
+    return pd.concat([_kept(work / f"runs_{seed:05d}.csv", lambda seed=seed: _batch_of_runs(cases, seed))
+                      for seed in range(0, count, BATCH)], ignore_index=True).query(f"seed < {count}")
+
+
+def _kept(path: Path, make: Any) -> pd.DataFrame:
+    if not path.exists():
+        make().to_csv(path, index=False)
+    return pd.read_csv(path)
+
+
+def _batch_of_runs(cases: list[Case], first: int) -> pd.DataFrame:
+    rows = [{"seed": seed, "case": key(case), **found} for seed in range(first, first + BATCH)
+            for case, found in zip(cases, one_run(cases, seed), strict=True)]
+    return pd.DataFrame(rows)
+
+
+def one_run(cases: Iterable[Case], seed: int, people: int = PEOPLE) -> list[dict[str, float]]:
+    """Make up a company, open it, and ask every case."""
+    made = company(people=people, seed=seed)
+    tables = {name: rows for name, rows in made.tables.items() if name in _TABLES}
+    data = connect(tables, playbook=_words(made.playbook), as_of=LAST_DAY)
+    return [_ask(case, data) for case in cases]
+
+
+def _words(text: str) -> Any:
+    return read_playbook(text)
+
+
+def _ask(case: Case, data: Any) -> dict[str, float]:
+    frame = find(case.measure)(data, **case.parameters)
+    for column, wanted in case.row.items():
+        if column == "upto":
+            frame = frame[frame["x"] <= wanted].tail(1)
+        else:
+            frame = frame[frame[column] == (pd.Timestamp(wanted) if hasattr(wanted, "year") else wanted)]
+    if len(frame) != 1:
+        return {"value": np.nan, "low": np.nan, "high": np.nan}
+    return dict(zip(("value", "low", "high"), map(float, frame.iloc[0][list(case.columns)]), strict=True))
+
+
+def key(case: Case) -> str:
+    """What names a case for good: the measure, its parameters, and the row."""
+    return json.dumps([case.measure, case.parameters, case.row, case.columns[0]], default=str, sort_keys=True)
+
+
+def reference(cases: list[Case], count: int, work: Path) -> list[dict[str, Any]]:
+    """What each batch of clean companies comes to, by case."""
+    found = []
+    for first in range(0, count, BATCH):
+        path = work / f"reference_{first:05d}.npz"
+        if not path.exists():
+            np.savez_compressed(path, **_batch_of_truth(cases, first))
+        with np.load(path) as kept:
+            found.append({name: kept[name] for name in kept.files})
+    return found
+
+
+def _batch_of_truth(cases: list[Case], first: int) -> dict[str, np.ndarray]:
+    parts: dict[str, list[Any]] = {key(case): [] for case in cases}
+    for seed in range(first, first + BATCH):
+        clean = Clean(_OTHER_SEEDS + seed, PEOPLE)
+        for case in cases:
+            parts[key(case)].append(case.truth(clean))
+    return {name: np.concatenate(found) if isinstance(found[0], np.ndarray) else np.sum(np.array(found), axis=0)
+            for name, found in parts.items()}
+
+
+def truth(case: Case, batches: list[dict[str, np.ndarray]]) -> float:
+    """The case's true value over these batches."""
+    found = [batch[key(case)] for batch in batches]
+    if case.kind == "median":
+        return float(np.median(np.concatenate(found))) / case.per
+    top, bottom = np.sum(found, axis=0)
+    return float(np.mean(top / bottom))
+
+
+def table(cases: list[Case], found: pd.DataFrame, batches: list[dict[str, np.ndarray]]) -> pd.DataFrame:
+    """One row per case: the truth, how wide intervals are, and how often they hold it.
+
+    `truth_error` is the standard error of the truth as a share of the half-width; `under` and `over` say how
+    often the whole interval lies below or above the truth. A bound that is not reached is none.
+    """
+    rows = []
+    for case in cases:
+        own, true = found[found["case"] == key(case)], truth(case, batches)
+        own = own[own["value"].notna()]
+        under, over = (own["high"] < true).mean(), (own["low"] > true).mean()
+        width = (own["high"] - own["low"]).median()
+        spread = np.std([truth(case, [each]) for each in batches], ddof=1) / np.sqrt(len(batches))
+        rows.append({
+            "what": case.what, "measure": case.measure, "parameters": json.dumps(case.parameters, default=str),
+            "row": json.dumps(case.row, default=str), "column": case.columns[0], "interval": find(case.measure).interval,
+            "runs": len(own), "truth": true, "truth_error": 2 * spread / width, "mean": own["value"].mean(),
+            "width": width, "covered": 1 - under - over, "under": under, "over": over})
+    return pd.DataFrame(rows)
