@@ -96,10 +96,12 @@ def cover(data: Data, days: int, by: str | None, *, event: str | list[str] | Non
     overlaps the one before begins where that one ends, so that nobody counts twice.
     """
     rows = segmented(data, periods(data, "day", event=event).rename(day="period", prev_day="prev"), by)
-    begins = ibis.greatest(rows.day, engine.shift(rows.prev_day, days).fill_null(rows.day))
     keys = [by] if by else []
-    more = rows.select(*keys, period=begins, change=ibis.literal(1))
-    less = rows.select(*keys, period=engine.shift(rows.day, days), change=ibis.literal(-1))
+    # Alike days first: what follows is reckoned for each pair of days once and not for each person.
+    rows = rows.group_by(*keys, "day", "prev_day").aggregate(people=_.count())
+    begins = ibis.greatest(rows.day, engine.shift(rows.prev_day, days).fill_null(rows.day))
+    more = rows.select(*keys, period=begins, change=rows.people)
+    less = rows.select(*keys, period=engine.shift(rows.day, days), change=-rows.people)
     return more.union(less).group_by("period", *keys).aggregate(change=_.change.sum().cast("int64"))
 
 

@@ -70,7 +70,13 @@ def active_people(data: Data, *, trailing_days: int | None = None, event: str | 
 
 
 def _stickiness(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    cells = frame.assign(numerator=frame["days"].astype("float64") / parameters["trailing_days"])
+    days, by = parameters["trailing_days"], [parameters["by"]] if parameters["by"] else []
+    if "change" in frame and len(frame):
+        wide = actives.as_levels(frame, data, [*by, "days"])
+        frame = actives.long(wide.loc[wide.index[0] + pd.Timedelta(days=days - 1):], "count")
+    elif "change" in frame:
+        frame = frame.rename(columns={"change": "count"})
+    cells = frame.assign(numerator=frame["days"].astype("float64") / days)
     return means.of_windows(cells, data, parameters)
 
 
@@ -106,6 +112,8 @@ def stickiness(data: Data, *, trailing_days: int = 28, by: str | None = None, gr
           period  numerator  denominator     value
     0 2025-02-28   0.107143            2  0.053571
     """
+    if grain == "day":
+        return actives.levels(data, trailing_days, by)
     last_days = windows.ends(data, trailing_days, grain)
     people = segmented(data, windows.active_days(data, last_days, trailing_days), by)
     return people.group_by("period", "days", *([by] if by else [])).aggregate(count=_.count().cast("int64"))
