@@ -10,7 +10,7 @@ from conftest import shared
 
 from plgkit.errors import BadParameter, MissingSetting, UnknownEvent
 from plgkit.metrics import activation
-from plgkit.metrics.funnels import funnel, reached
+from plgkit.metrics.funnels import funnel, instead, reached
 from plgkit.metrics.funnels import step as step_of
 from plgkit.playbook import Playbook
 from plgkit.sources.connect import connect
@@ -234,6 +234,30 @@ def test_times_between_steps_agree_with_pandas(data, tables):
     rate = activation.onboarding_completion(data)
     assert rate[["numerator", "denominator"]].sum().tolist() == [found.loc[3, "people"], found.loc[1, "people"]]
     assert data.run(reached(data, plain.STEPS, within_days=5))["user_id"].is_unique
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_what_people_did_instead_is_what_the_funnel_says_of_its_people(data, after):
+    found = activation.onboarding_instead(data, after=after)
+    steps = activation.onboarding_drop_off(data).set_index("position")
+    assert found["people"].sum() == steps.loc[after + 1, "lost"]
+    assert found["people_on"].sum() == steps.loc[after + 1, "people"]
+    tables = plain.frames()
+    active = tables["events"][tables["events"]["event"] != "mailed"]
+    alone = connect({**tables, "events": active}, as_of=plain.AS_OF, playbook=Playbook(**plain.PLAYBOOK))
+    expected = instead(alone, plain.STEPS, after=after, within_days=5)
+    pd.testing.assert_frame_equal(found[list(expected.columns)], expected)
+    parts = activation.onboarding_instead(data, after=after, by="channel").groupby("event")[["people", "people_on"]].sum()
+    assert parts.to_dict() == found.set_index("event")[["people", "people_on"]].to_dict()
+
+
+def test_what_people_did_instead_is_asked_where_most_stop(data):
+    steps = activation.onboarding_drop_off(data)
+    worst = steps.loc[steps["share_of_previous"].iloc[1:].idxmin()]
+    assert set(activation.onboarding_instead(data)["position"]) == {worst["position"] - 1}
+    with pytest.raises(BadParameter) as caught:
+        activation.onboarding_instead(data, after=3)
+    assert str(caught.value) == "after is 3; expected the number of a step that another follows, 1 to 2."
 
 
 def test_segments_of_a_funnel_add_up_to_the_whole(data):

@@ -8,6 +8,7 @@ from plgkit.metrics.activation.onboarding import (
     core_feature_adoption,
     onboarding_completion,
     onboarding_drop_off,
+    onboarding_instead,
 )
 from plgkit.metrics.activation.rates import conversion, day1_rate, rate
 from plgkit.metrics.activation.waiting import (
@@ -26,6 +27,7 @@ __all__ = [
     "engagement_depth",
     "onboarding_completion",
     "onboarding_drop_off",
+    "onboarding_instead",
     "outcomes",
     "path_moves",
     "paths",
