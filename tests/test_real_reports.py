@@ -70,7 +70,7 @@ def test_a_source_without_channels_or_steps_says_so_in_place_of_a_comparison(pro
         "No channel is known of anybody: there is nothing to compare.",
         "This needs [onboarding] steps in the playbook (events, the first step first).",
         "This needs [features] core in the playbook (one event per core feature)."]
-    assert "The last 36 of 114 months." in pages["retention"]
+    assert "The last 18 of 114 months." in pages["retention"]
 
 
 def test_the_shop_s_tiles_are_what_plain_pandas_counts(shop, rows):
