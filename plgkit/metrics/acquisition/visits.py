@@ -14,7 +14,8 @@ from plgkit.errors import BadParameter
 from plgkit.metrics import durations, shapes
 from plgkit.metrics import visitors as seen
 from plgkit.metrics.accounts import trials
-from plgkit.metrics.people import closed, first_of, segmented, within
+from plgkit.metrics.funnels.counted import as_funnel, counted
+from plgkit.metrics.people import Moment, activated, closed, first_of, segmented, within
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain, seconds_between
@@ -198,3 +199,54 @@ def _watched(people: Table, keys: list[str]) -> Table:
                         preceding=None, following=0)
     there = (people.reached == 1).ifelse(people.duration, ibis.null("float64"))
     return people.mutate(duration=there.max().over(order).fill_null(0.0))
+
+
+STEPS = ["first visit", "sign-up", "activation"]
+
+
+def _steps(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    asked = {name: parameters[name] for name in ("within_days", "by", "level")}
+    return as_funnel(frame, data, asked | {"steps": STEPS})
+
+
+@measure(shape="funnel", unit="people", better="higher", reads="visits users events", finish=_steps,
+         settings={"event": "activation.event", "within_days": "visits.signup_within_days"})
+def visitor_funnel(data: Data, *, event: Moment | None = None, within_days: int | None = None,
+                   by: str | None = None) -> Table:
+    """How many visitors sign up and then activate (`event`) within `within_days` days of their first visit.
+
+    The whole way has one window, that of the first visit: so this activation is not that of `activation.rate`,
+    which counts from the sign-up. Who had signed up before is no visitor.
+
+    Parameters
+    ----------
+    data
+        Reads `visits`, `users` and `events`.
+    event
+        The moment of first value; by default the playbook's.
+    within_days
+        Days of 24 hours from the first visit; the last instant counts.
+    by
+        Column to cut by; `channel` is that of the first visit.
+
+    Returns
+    -------
+    One row per step and segment, as in `funnels.funnel`: first visit, sign-up, activation.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> visitor_funnel(samples.tiny())[["step", "people", "share_of_previous"]]
+              step  people  share_of_previous
+    0  first visit       5           1.000000
+    1      sign-up       3           0.600000
+    2   activation       2           0.666667
+    """
+    people = seen.prospects(data, channel=by == "channel")
+    signed = within(people.signed_up_at, people.first_at, within_days)
+    people = people.mutate(at_1=people.first_at, at_2=signed.ifelse(people.signed_up_at, ibis.null("timestamp(6)")))
+    done = activated(data, event).rename(active_id="user_id")
+    people = people.left_join(done, people.user_id == done.active_id).drop("active_id")
+    there = people.at_2.notnull() & within(people.activated_at, people.first_at, within_days)
+    people = people.mutate(at_3=there.ifelse(people.activated_at, ibis.null("timestamp(6)")))
+    return counted(data, seen.cut(data, people, by), STEPS, within_days=within_days, by=by)
