@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import duckdb
 import pandas as pd
 
 import plgkit
@@ -60,6 +60,10 @@ def _company(given: argparse.Namespace) -> Iterator[Path]:
         target = Path(folder) / "acme"
         subprocess.run([sys.executable, "-m", "plgkit", "sample", "--people", str(given.people), "--out", target], check=True,
                        stdout=subprocess.DEVNULL)
+        # So that sessions have to be found by their pauses.
+        events, bare = target / "events.parquet", target / "bare.parquet"
+        duckdb.sql(f"COPY (SELECT * EXCLUDE session_id FROM '{events}') TO '{bare}' (FORMAT parquet)")
+        bare.replace(events)
         yield target
 
 
@@ -71,8 +75,8 @@ def _prepared(source: Path, folder: Path, peers: list[str]) -> SimpleNamespace:
         data=data, steps=STEPS, within_days=14, end=data.end, as_of=data.as_of, folder=folder, rows=events, users=users,
         run=lambda text: data.connection.con.execute(text).df(), names=_done(data), tables={}, modules=_modules(peers))
     for name in ("events", "users") if peers else ():
-        columns = "user_id, event, occurred_at, day" if name == "events" else "user_id, day"
-        asked.run(f"COPY (SELECT {columns} FROM kept.{name} ORDER BY ALL) TO '{folder / name}.parquet' (FORMAT parquet)")
+        columns, order = ("user_id, event, occurred_at, day", "user_id, occurred_at") if name == "events" else ("user_id, day", "user_id")
+        asked.run(f"COPY (SELECT {columns} FROM kept.{name} ORDER BY {order}) TO '{folder / name}.parquet' (FORMAT parquet)")
     for name, module in asked.modules.items():
         asked.tables[name] = module.load(asked) if hasattr(module, "load") else None
     return asked
@@ -103,7 +107,8 @@ def ours(question: str, asked: SimpleNamespace, *, events: bool) -> pd.DataFrame
         parts = [engagement.active_people(data, grain="day", event=names).assign(kind="day"),
                  engagement.active_people(data, grain="week", event=names).assign(kind="week"),
                  engagement.active_people(data, grain="day", trailing_days=28).assign(kind="trailing")]
-        return pd.concat(parts)[["kind", "period", "value"]]
+        found = pd.concat(parts)[["kind", "period", "value"]]
+        return found[found["value"] > 0]
     if question == "growth":
         return retention.growth_accounting(data, event=names)[["period", "new", "retained", "resurrected"]]
     return engagement.sessions(data, grain="week")[["period", "value"]]
@@ -154,15 +159,15 @@ def digest(frame: object) -> str:
 
 def _plain(column: pd.Series) -> pd.Series:
     if str(column.dtype) in ("str", "object", "string", "category"):
-        days = pd.to_datetime(column, errors="coerce")
-        return column.astype(str) if days.isna().any() else days.dt.strftime("%Y-%m-%d")
+        text = column.astype(str)
+        return text.str[:10] if text.str.match(r"\d{4}-\d\d-\d\d").all() else text
     if column.dtype.kind == "M":
         return column.dt.strftime("%Y-%m-%d")
     return column.astype("float64").fillna(0).round(3)
 
 
 def _memory(question: str, source: Path) -> float:
-    """Peak memory of asking one question in a process of its own, less what importing and opening take."""
+    """Peak memory in GiB of a process of its own that opens the data and asks one question."""
     command = [sys.executable, __file__, "--source", str(source), "--peers", "--memory"]
     return float(subprocess.run([*command, question], check=True, capture_output=True, text=True).stdout)
 
@@ -170,13 +175,10 @@ def _memory(question: str, source: Path) -> float:
 def _ask_alone(source: Path, question: str) -> None:
     data = plgkit.connect(source)
     asked = SimpleNamespace(data=data, steps=STEPS, within_days=14, names=_done(data))
-    before = _peak()
     ours(question, asked, events=False)
-    print(_peak() - before)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # The largest of getrusage is inherited from the process that started this one.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) / 2**20)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,19 @@ def retention(asked, tables) -> pd.DataFrame:
 
 def active(asked, tables) -> pd.DataFrame:
     """Distinct people of each day, each week, and the 28 days that end with each day."""
-    days = f"SELECT user_id, day FROM bench.events WHERE {_DONE} GROUP BY user_id, day"
-    return _run(tables, f"""SELECT 'day' AS kind, day AS period, uniqExact(user_id) AS people FROM bench.events WHERE {_DONE} GROUP BY day
+    marks = f"""SELECT day AS mark, 1 AS change, user_id, greatest(day, if(rank = 1, day, before + 28)) AS begins FROM (
+        SELECT user_id, day, row_number() OVER person AS rank, lagInFrame(day) OVER person AS before FROM (
+        SELECT user_id, day FROM bench.events WHERE {_DONE} GROUP BY user_id, day)
+        WINDOW person AS (PARTITION BY user_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))"""
+    sums = f"""SELECT day, sum(change) AS change FROM (SELECT begins AS day, 1 AS change FROM ({marks})
+        UNION ALL SELECT mark + 28, -1 FROM ({marks})) GROUP BY day"""
+    found = _run(tables, f"""SELECT 'day' AS kind, day AS period, uniqExact(user_id) AS people FROM bench.events WHERE {_DONE} GROUP BY day
         UNION ALL SELECT 'week', toMonday(day) AS week, uniqExact(user_id) FROM bench.events WHERE {_DONE} GROUP BY week
-        UNION ALL SELECT 'trailing', last, count() FROM (SELECT DISTINCT user_id, arrayJoin(arrayMap(x -> day + x, range(28))) AS last
-            FROM ({days})) WHERE last <= toDate('{asked.as_of}') GROUP BY last""")
+        UNION ALL SELECT 'mark', day, change FROM ({sums})""")
+    marks = found[found["kind"] == "mark"].set_index("period")["people"]
+    every = pd.date_range(marks.index.min(), asked.as_of).strftime("%Y-%m-%d")
+    trailing = marks.reindex(every, fill_value=0).cumsum().rename_axis("period").reset_index().assign(kind="trailing")
+    return pd.concat([found[found["kind"] != "mark"], trailing[found.columns]])
 
 
 def growth(asked, tables) -> pd.DataFrame:

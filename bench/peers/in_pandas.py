@@ -103,10 +103,11 @@ def active(asked, tables) -> pd.DataFrame:
     change = change - np.bincount((day + 28 - every[0]).astype(int), minlength=len(change))[:len(change)]
     trailing = np.cumsum(change)[:len(every)]
     weeks = days.assign(week=_monday(days["day"])).drop_duplicates(["user", "week"])
-    return pd.concat([
+    found = pd.concat([
         days["day"].value_counts().rename_axis("period").rename("people").reset_index().assign(kind="day"),
         weeks["week"].value_counts().rename_axis("period").rename("people").reset_index().assign(kind="week"),
         pd.DataFrame({"period": every, "people": trailing, "kind": "trailing"})])
+    return found[["kind", "period", "people"]]
 
 
 def growth(asked, tables) -> pd.DataFrame:

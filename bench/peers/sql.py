@@ -8,7 +8,7 @@ FLOOR = "SELECT max(user_id), sum(epoch_us(occurred_at)) FROM kept.events"
 
 _ACTIVE = "event NOT IN ('digest_emailed', 'survey_shown')"
 _DAYS = f"SELECT user_id, day, count(*) AS n FROM kept.events WHERE {_ACTIVE} GROUP BY ALL"
-_WEEKS = f"SELECT user_id, date_trunc('week', day) AS week FROM kept.events WHERE {_ACTIVE} GROUP BY ALL"
+_WEEKS = f"SELECT user_id, date_trunc('week', day)::DATE AS week FROM kept.events WHERE {_ACTIVE} GROUP BY ALL"
 
 
 def funnel(asked) -> pd.DataFrame:
@@ -42,14 +42,14 @@ def rollup_retention(asked) -> pd.DataFrame:
 
 def _retention(weeks: str) -> str:
     return f"""SELECT cohort, date_diff('day', cohort, week) // 7 AS age, count(*) AS people
-        FROM ({weeks}) a JOIN (SELECT user_id, date_trunc('week', day) AS cohort FROM kept.users) u USING (user_id)
+        FROM ({weeks}) a JOIN (SELECT user_id, date_trunc('week', day)::DATE AS cohort FROM kept.users) u USING (user_id)
         WHERE week >= cohort GROUP BY ALL"""
 
 
 def active(asked) -> pd.DataFrame:
     """Distinct people of each day, each week, and the 28 days that end with each day."""
     return asked.run(_active(f"SELECT user_id, day, lag(day) OVER (PARTITION BY user_id ORDER BY day) AS prev_day FROM ({_DAYS})",
-                             "SELECT DISTINCT user_id, date_trunc('week', day) AS week FROM days", asked))
+                             "SELECT DISTINCT user_id, date_trunc('week', day)::DATE AS week FROM days", asked))
 
 
 def rollup_active(asked) -> pd.DataFrame:
