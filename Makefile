@@ -44,8 +44,13 @@ lab: $(VENV)/ready ## open the notebooks in JupyterLab
 lint: $(VENV)/ready-for-tests ## hold the code against the rules of style
 	@$(BIN)/ruff check plgkit tests bench
 
-bench: $(VENV)/ready-for-tests ## measure speed, side by side, as ratios
-	@for each in bench/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+$(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
+	@echo "Adding what plgkit is measured against: first time only."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
+	@for each in reports sample measures; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
 
 notebooks: $(VENV)/ready ## run the notebooks and keep their outputs in them
 	@$(BIN)/plgkit notebooks --write
@@ -56,6 +61,7 @@ sample: $(VENV)/ready ## make the bundled sample anew: the same bytes
 lock: $(VENV)/ready-for-tests ## make the lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --extra bench -c requirements.txt pyproject.toml -o requirements-bench.txt
 
 clean: ## remove the environment, reports and caches
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
