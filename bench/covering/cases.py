@@ -26,7 +26,7 @@ class Case:
     row: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[str, str, str] = ("value", "low", "high")
-    kind: Literal["share", "median"] = "share"
+    kind: Literal["share", "median", "survival"] = "share"
     per: float = 1.0
 
 
@@ -48,10 +48,13 @@ def _rates() -> list[Case]:
         Case("back on day 1", "retention.day_n", back(1), _Q, _QUARTERLY | {"day": 1}),
         Case("back on day 7", "retention.day_n", back(7), _Q, _QUARTERLY | {"day": 7}),
         Case("back on days 28 to 34", "retention.day_n", back(28, 34), _Q, _QUARTERLY | {"day": 28, "until": 34}),
+        Case("activated, back on days 7 to 13", "retention.activated_day_n", truths.back_after_activating(7, 13), _Q,
+             _QUARTERLY | {"day": 7, "until": 13}),
         Case("a monthly cohort at month 3", "retention.cohorts", truths.back_in_month(date(2025, 10, 1), 3),
              {"cohort": date(2025, 10, 1), "age": 3}, {"unit": "month"}),
         Case("gone since last month", "retention.user_churn", truths.gone, _M, _MONTHLY),
         Case("came against gone", "retention.quick_ratio", truths.came_against_gone, _M, _MONTHLY),
+        Case("growth of sign-ups", "acquisition.signup_growth", truths.growth, _M, _MONTHLY),
         Case("use of comments", "engagement.feature_adoption", truths.adoption("comment_added"),
              _M | {"feature": "comment_added"}, _MONTHLY),
         Case("active on one day of 28", "engagement.active_days", truths.one_day_only, {"days": 1}),
@@ -65,6 +68,11 @@ def _rates() -> list[Case]:
     ] + [
         Case(f"back in week {age}, mean of cohorts", "retention.curve", weekly(age), {"x": age}, {"average": "mean"})
         for age in (1, 4)
+    ] + [
+        Case("back 4 weeks after any active week", "retention.curve", truths.back_in_any_week(4), {"x": 4},
+             {"entry": "recurring", "first_age": 1}),
+        Case("people still there after 90 days", "retention.survival", truths.lasting(28), {"upto": 90}, {"of": "people"},
+             kind="survival"),
     ]
 
 
@@ -82,6 +90,7 @@ def _medians() -> list[Case]:
              waits("card_finished", quarter=False, those_who_did=True), {}, {}, _AMONG, kind="median", per=3600),
         Case("time to sign-up, of those who did", "acquisition.time_to_signup", truths.hesitation, {}, {}, _AMONG,
              kind="median"),
+        Case("length of sessions", "engagement.session_length", truths.sittings, _W, kind="median", per=60),
     ] + [
         Case(f"activated by hour {hours}", "activation.time_to_value_curve", truths.activated_by(hours), {"upto": hours})
         for hours in (1, 100)
@@ -92,6 +101,7 @@ def _means() -> list[Case]:
     return [
         Case("stickiness", "engagement.stickiness", truths.stickiness, {"period": date(2026, 3, 31)}, _QUARTERLY),
         Case("features used", "engagement.feature_breadth", truths.breadth, _M, _MONTHLY),
+        Case("people per account", "engagement.people_per_account", truths.per_account, _M),
         Case("sessions a week", "engagement.session_frequency", truths.sessions_in_week, _W),
         Case("K", "advocacy.k_factor", truths.brought, _Q, _QUARTERLY),
         Case("net promoter score", "advocacy.nps", truths.net_promoters, _Q, _QUARTERLY),

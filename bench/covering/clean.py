@@ -74,13 +74,15 @@ class Clean:
         return found
 
     @cached_property
-    def sessions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Who began a session, and on which day: a pause of 30 minutes ends one."""
+    def sessions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Who had a session, on which day it began, and how many seconds it took: a pause of 30 minutes ends one."""
         things = self.block.done
         rows = dirt.receive(np.random.default_rng(0), things, np.zeros(len(self.people), dtype=int))
         acts = ~np.isin(rows.code, NOT_ACTIVITY)
-        begins = np.unique(rows.session[acts], return_index=True)[1]
-        return rows.person[acts][begins], clock.day_of(rows.at[acts][begins])
+        rows = rows.take(np.flatnonzero(acts))
+        begins = np.unique(rows.session, return_index=True)[1]
+        ends = np.append(begins[1:], len(rows)) - 1
+        return rows.person[begins], clock.day_of(rows.at[begins]), rows.at[ends] - rows.at[begins]
 
     @cached_property
     def uses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -99,8 +99,16 @@ def truth(case: Case, batches: list[dict[str, np.ndarray]]) -> float:
     found = [batch[key(case)] for batch in batches]
     if case.kind == "median":
         return float(np.median(np.concatenate(found))) / case.per
+    if case.kind == "survival":
+        return _still_there(np.concatenate(found), case.row["upto"])
     top, bottom = np.sum(found, axis=0)
     return float(np.mean(top / bottom))
+
+
+def _still_there(coded: np.ndarray, day: int) -> float:
+    """The product over days of the share that did not stop on them."""
+    days, stopped = coded // 2, coded % 2
+    return float(np.prod([1 - stopped[days == each].sum() / (days >= each).sum() for each in range(1, day + 1)]))
 
 
 def table(cases: list[Case], found: pd.DataFrame, batches: list[dict[str, np.ndarray]]) -> pd.DataFrame:

@@ -102,11 +102,43 @@ def back_in_week(age: int) -> Callable[[Clean], Parts]:
     return truth
 
 
+def back_in_any_week(age: int) -> Callable[[Clean], Parts]:
+    """Of the people active in each week, who is active again so many weeks later."""
+    def truth(clean: Clean) -> Parts:
+        active = clean.active_in(WEEK_OF_DAY)[:, :-1]
+        return float((active[:, :-age] & active[:, age:]).sum()), float(active[:, :-age].sum())
+    return truth
+
+
 def pooled(parts: Callable[[Clean], Parts]) -> Callable[[Clean], Parts]:
     """All parts taken together."""
     def truth(clean: Clean) -> Parts:
         top, bottom = parts(clean)
         return float(np.sum(top)), float(np.sum(bottom))
+    return truth
+
+
+def back_after_activating(first: int, last: int) -> Callable[[Clean], Parts]:
+    """Who is active on one of the days so many days after the day of activating."""
+    def truth(clean: Clean) -> Parts:
+        at = clean.people.activated
+        among = np.flatnonzero((at < END) & _in_quarter(clock.day_of(np.minimum(at, END - 1))))
+        days = clock.day_of(at[among])[:, None] + np.arange(first, last + 1)
+        return float(clean.active[among[:, None], days].any(axis=1).sum()), float(len(among))
+    return truth
+
+
+def lasting(silent_days: int) -> Callable[[Clean], np.ndarray]:
+    """Days until each person's first long silence, twice, plus 1 where it has come."""
+    def truth(clean: Clean) -> np.ndarray:
+        joined, known, found = clean.joined, DAYS - 1 - silent_days, []
+        for person in np.flatnonzero(joined <= known):
+            days = np.flatnonzero(clean.active[person])
+            days = np.append(joined[person], days[days >= joined[person]])
+            gaps = np.flatnonzero(np.diff(days) > silent_days)
+            stop = days[gaps[0]] if len(gaps) else days[-1]
+            found.append(2 * (min(stop, known) - joined[person] + 1) + (stop <= known))
+        return np.array(found)
     return truth
 
 
@@ -137,6 +169,25 @@ def stickiness(clean: Clean) -> Parts:
     return float(days.sum() / 28), float((days > 0).sum())
 
 
+def growth(clean: Clean) -> Parts:
+    """Sign-ups of the month more than in the month before, and those."""
+    month = number_in(MONTH_OF_DAY, MONTH)
+    now, before = clean.joined_in(MONTH_OF_DAY, month).sum(), clean.joined_in(MONTH_OF_DAY, month - 1).sum()
+    return float(now - before), float(before)
+
+
+def per_account(clean: Clean) -> Parts:
+    """Active people of the month, and the accounts that they belong to."""
+    active = clean.active_in(MONTH_OF_DAY)[:, number_in(MONTH_OF_DAY, MONTH)]
+    return float(active.sum()), float(len(np.unique(clean.people.account[active])))
+
+
+def sittings(clean: Clean) -> np.ndarray:
+    """Seconds from the first to the last event of each session that begins in the week."""
+    _person, day, seconds = clean.sessions
+    return seconds[WEEK_OF_DAY[day] == number_in(WEEK_OF_DAY, WEEK)]
+
+
 def one_day_only(clean: Clean) -> Parts:
     """Who is active on one of the last 28 days, of who is active at all."""
     days = clean.active[:, DAYS - 28 :].sum(axis=1)
@@ -165,7 +216,7 @@ def adoption(event: str) -> Callable[[Clean], Parts]:
 def sessions_in_week(clean: Clean) -> Parts:
     """Sessions that begin in the week, by who is active in it."""
     number = number_in(WEEK_OF_DAY, WEEK)
-    _person, day = clean.sessions
+    _person, day, _seconds = clean.sessions
     return float((WEEK_OF_DAY[day] == number).sum()), float(clean.active_in(WEEK_OF_DAY)[:, number].sum())
 
 
