@@ -9,7 +9,7 @@ from typing import Any
 
 from plgkit.notebook import tiling
 from plgkit.notebook.text import tame
-from plgkit.reports import clean
+from plgkit.reports import clean, pictures
 
 _HIDDEN_TAGS = {"parameters", "injected-parameters", "hide", "papermill-error-cell-tag"}
 _SO_WHAT = re.compile(r"\s*\*\*so what\?\*\*", re.I)
@@ -121,7 +121,8 @@ def _figure(png: str | list[str], words: dict[str, Any]) -> str:
     alt = html.escape(tame(words.get("alt") or "Chart without a description."))
     size = "".join(f' {name}="{int(words[name])}"' for name in ("width", "height") if isinstance(words.get(name), int))
     under = f"<figcaption>{html.escape(tame(words['caption']))}</figcaption>" if words.get("caption") else ""
-    return f'<figure><div class="pic"><img alt="{alt}"{size} src="data:image/png;base64,{picture}"></div>{under}</figure>'
+    kind, packed = pictures.packed(picture)
+    return f'<figure><div class="pic"><img alt="{alt}"{size} src="data:{kind};base64,{packed}"></div>{under}</figure>'
 
 
 def _tiles(page: Page, here: Section, about: dict[str, Any], data: dict[str, Any]) -> None:
