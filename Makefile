@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find plgkit notebooks tests data docs bench -type f -not -path '*/__pycache__/*' -not -name '*.pyc' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lab lint bench notebooks sample lock clean
+.PHONY: help report test lab lint bench simulate notebooks sample lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -51,6 +51,10 @@ $(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
 
 bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
 	@for each in reports sample measures; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
+
+simulate: $(VENV)/ready-for-tests ## hold intervals and aha candidates against the truth of many made-up companies
+	@$(BIN)/python bench/coverage.py --runs 400 --reference 4000 --work build/coverage
+	@$(BIN)/python bench/aha.py 1500 20
 
 notebooks: $(VENV)/ready ## run the notebooks and keep their outputs in them
 	@$(BIN)/plgkit notebooks --write

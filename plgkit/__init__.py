@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from plgkit import charts, errors, learn, metrics, notebook, reports, samples, schema, scorecard
     from plgkit.definitions import compare, sensitivity
+    from plgkit.metrics.funnels import funnel, step
     from plgkit.metrics.registry import catalogue
     from plgkit.sources.connect import connect
     from plgkit.sources.data import Data
@@ -23,11 +24,13 @@ _LATER = {
     "catalogue": "plgkit.metrics.registry",
     "compare": "plgkit.definitions",
     "sensitivity": "plgkit.definitions",
+    "funnel": "plgkit.metrics.funnels",
+    "step": "plgkit.metrics.funnels",
 }
 _MODULES = ("charts", "errors", "learn", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
 
-__all__ = ["Data", "__version__", "catalogue", "charts", "compare", "connect", "errors", "learn", "metrics", "notebook",
-           "reports", "samples", "schema", "scorecard", "sensitivity"]
+__all__ = ["Data", "__version__", "catalogue", "charts", "compare", "connect", "errors", "funnel", "learn",
+           "metrics", "notebook", "reports", "samples", "schema", "scorecard", "sensitivity", "step"]
 
 
 def __getattr__(name: str) -> object:
