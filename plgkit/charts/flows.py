@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MOST = 7
 _GAP = 0.035
-_LEAST, _SMALLEST = 0.015, 0.02
+_LEAST, _SMALLEST, _THINNEST = 0.015, 0.02, 0.01
 
 
 @style.chart(height=4.2)
@@ -40,8 +40,6 @@ def flow(
     ax
         Where to draw; a new figure by default.
     """
-    from matplotlib.patheffects import withStroke
-
     moves = _moves(frame, source, target, people)
     if moves.empty:
         return style.note(ax, "There is nothing to draw: nobody went from one step to another.")
@@ -64,7 +62,6 @@ def flow(
             ha="left",
             fontsize=style.SMALL,
             zorder=4,
-            path_effects=[withStroke(linewidth=2.5, foreground="white", alpha=0.75)],
         )
     ax.set(xlim=(first - wide, last + (last - first) * 0.9 / (last - first + 1) + wide), ylim=(1.01, -0.01))
     ax.set_axis_off()
@@ -76,7 +73,7 @@ def flow(
         ax,
         alt=f"Flow of people between steps, the thickest bands: {listed}.",
         caption="Read from left to right; a band is as thick as the people in it are many. "
-        "The rarest steps of each place stand together as others.",
+        "The rarest steps of each place stand together as others, and the thinnest bands are not drawn.",
     )
 
 
@@ -232,6 +229,7 @@ def _bands(ax: Axes, moves: pd.DataFrame, nodes: pd.DataFrame) -> None:
         b=[nodes.loc[(row.end, row.target), "low"] for row in moves.itertuples()],
     ).sort_values(["start", "a", "b"])
     hues = style.colours(sorted({name for _, name in nodes.index}))
+    whole = moves.groupby("start")["people"].sum().max()
     for row in order.itertuples():
         node = nodes.loc[(row.start, row.source)]
         thick = row.people * node["size"] / node["people"]
@@ -239,6 +237,8 @@ def _bands(ax: Axes, moves: pd.DataFrame, nodes: pd.DataFrame) -> None:
         for key, low in ((("out", row.start, row.source), row.a), (("in", row.end, row.target), row.b)):
             ends.append(low + used.get(key, 0.0))
             used[key] = used.get(key, 0.0) + thick
+        if row.people < _THINNEST * whole:
+            continue
         x0, x1, (y0, y1) = row.start, row.end, ends
         middle = (x0 + x1) / 2
         points = [
@@ -254,5 +254,5 @@ def _bands(ax: Axes, moves: pd.DataFrame, nodes: pd.DataFrame) -> None:
         ]
         codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
         ax.add_patch(
-            PathPatch(Path(points, codes), facecolor=hues[row.source], alpha=0.25, linewidth=0, zorder=2)
+            PathPatch(Path(points, codes), facecolor=hues[row.source], alpha=0.25, linewidth=0, antialiased=False, zorder=2)
         )

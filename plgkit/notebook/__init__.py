@@ -8,6 +8,7 @@ from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.plans import plans
 from plgkit.notebook.reading import against, among, before, change, first, last
 from plgkit.notebook.shown import definition, finding, note, table
+from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.words import (
     count,
@@ -25,8 +26,8 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "chance", "change", "compared", "count", "counted", "day", "definition", "duration", "finding", "first", "halves", "highest",
+    "against", "among", "apart", "before", "beside", "chance", "change", "compared", "count", "counted", "day", "definition", "detours", "duration", "finding", "first", "halves", "highest",
     "hours", "last", "latest", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
-    "number", "period", "plans", "points", "share", "show", "slipping", "span", "standings", "start", "table", "target", "tile",
-    "tiles", "unasked", "worst",
+    "number", "parting", "period", "plans", "points", "share", "show", "signs", "slipping", "span", "standings", "start", "table", "target", "tile",
+    "tiles", "unasked", "ways", "worst",
 ]

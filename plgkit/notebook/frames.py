@@ -15,6 +15,7 @@ _LONG_CELL = 40
 _LONGEST_CELL = 80
 _HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
 _PEOPLE = ("n", "denominator", "people", "at_risk")
+_PARTS = ("difference", "precision", "recall", "reach", "beyond", "beyond_low", "beyond_high")
 _SHARES = ("value", "low", "high", "q25", "q75", "median_among", "among_low", "among_high")
 
 
@@ -100,7 +101,7 @@ def _cell(value: Any, name: str, unit: str, currency: str, longest: int) -> str:
 def _figure(value: float, name: str, unit: str, currency: str) -> str:
     if name in _SHARES and unit:
         return words.show(value, unit, currency=currency)
-    if name.startswith("share") or name.endswith("_share"):
+    if name.startswith("share") or name.endswith("_share") or (name in _PARTS and unit.startswith("share")):
         return words.share(value, 1)
     if name.endswith("_seconds") or "_seconds_" in name:
         return words.duration(value)

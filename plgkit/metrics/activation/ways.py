@@ -170,7 +170,7 @@ def _as_moves(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
 
 @measure(shape="table", unit="people", better="neither", reads="users events", finish=_as_moves,
          interval="Newcombe interval of the difference", settings=SETTINGS)
-def path_moves(data: Data, *, event: Moment | None = None, within_days: int | None = None, top: int = 6, depth: int = 4,
+def path_moves(data: Data, *, event: Moment | None = None, within_days: int | None = None, top: int = 5, depth: int = 4,
                by: str | None = None) -> Table:
     """From which step to which newcomers go in their first `within_days` days, and where those who activate (`event`) part from the others.
 
