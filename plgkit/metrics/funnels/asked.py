@@ -11,7 +11,7 @@ from ibis.expr.types import Table
 from plgkit.errors import BadParameter
 from plgkit.metrics.funnels.counted import added_up, as_funnel, mature
 from plgkit.metrics.funnels.paths import paths
-from plgkit.metrics.funnels.plan import Count, Effect, Entry, Order, Window, plan
+from plgkit.metrics.funnels.plan import Count, Effect, Entry, Order, Window, plan, said_window
 from plgkit.metrics.funnels.steps import AnyStep
 from plgkit.metrics.presets import preset
 from plgkit.metrics.registry import measure
@@ -124,7 +124,8 @@ def options(like: str | None, given: dict[str, Any]) -> dict[str, Any]:
     base = dict(preset(like, "funnel")) if like else {}
     if "exclude" not in said:
         base.pop("exclude_effect", None)
-    return base | said
+    found = base | said
+    return found | ({"window": said_window(found["window"])} if "window" in found else {})
 
 
 @measure(shape="funnel", unit="people", better="higher", reads="events", finish=as_funnel)

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis.expr.types import BooleanValue, Table
 
 from plgkit.metrics.funnels.plan import Plan, interval, plan
 from plgkit.metrics.people import segmented
 from plgkit.sources.data import Data
+from plgkit.sources.quartiles import quartiles
 from plgkit.stats import intervals
 
 COLUMNS = ["people", "immature", "share_of_entry", "share_of_previous", "low", "high", "q25_seconds",
            "median_seconds", "q75_seconds", "mean_seconds", "q25_seconds_from_entry", "median_seconds_from_entry",
            "q75_seconds_from_entry", "lost", "stuck_share"]
-QUARTERS = {"q25": 1, "median": 2, "q75": 3}
+QUARTERS = ("q25", "median", "q75")
 SINCE = {"step": "seconds", "entry": "seconds_from_entry"}
 
 
@@ -35,33 +37,22 @@ def mature(data: Data, found: Table, asked: Plan) -> BooleanValue:
 
 
 def added_up(found: Table, old: BooleanValue, asked: Plan) -> Table:
-    """One row per period, segment and position: people, immature, and the times on either side of each quartile."""
+    """One row per period and segment, for each step k: people_k, immature_k, the microseconds since the step before
+
+    added up (sum_k) and their quartiles (step_k), and the quartiles of those since the entry (entry_k).
+    """
     keys = [*(["period"] if asked.grain else []), *(["segment"] if asked.cut else [])]
     found = found.mutate(old=old)
-    numbers = ibis.array(list(range(1, asked.n + 1))).unnest().name("position").as_table()
-    rows = found.cross_join(numbers)
-    at, before = _at_position(rows, asked, "at"), _at_position(rows, asked, "from")
-    rows = rows.select(*keys, "old", "position", step=_micros(at, before), entry=_micros(at, rows.at_1))
-    rows = rows.filter(rows.entry.notnull())
-    alike = [rows[name] for name in (*keys, "position", "old")]
-    rows = rows.mutate(
-        n=rows.position.count().over(group_by=alike),
-        step_place=ibis.row_number().over(ibis.window(group_by=alike, order_by=rows.step)),
-        entry_place=ibis.row_number().over(ibis.window(group_by=alike, order_by=rows.entry)))
-    times = {"step_sum": (rows.old & (rows.position > 1)).ifelse(rows.step, 0).sum().cast("float64")}
-    for since in SINCE:
-        for name, quarter in QUARTERS.items():
-            place = (rows.n - 1) * quarter // 4
-            for side in (0, 1):
-                here = rows.old & (rows[f"{since}_place"] == place + side)
-                times[f"{since}_{name}_{side}"] = here.ifelse(rows[since], ibis.null("int64")).max()
-    return rows.group_by(*keys, "position").aggregate(people=_sum(rows.old), immature=_sum(~rows.old), **times)
-
-
-def _at_position(rows: Table, asked: Plan, name: str) -> ibis.Value:
-    """The moment of the step at the row's position, or of the step before it."""
-    names = [f"{name}_{k}" if f"{name}_{k}" in rows.columns else f"at_{max(k - 1, 1)}" for k in range(1, asked.n + 1)]
-    return ibis.cases(*[(rows.position == k, rows[each]) for k, each in enumerate(names, start=1)])
+    columns: dict[str, ibis.Value] = {}
+    for k in range(1, asked.n + 1):
+        at = found[f"at_{k}"]
+        columns[f"people_{k}"] = _sum(found.old & at.notnull())
+        columns[f"immature_{k}"] = _sum(~found.old & at.notnull())
+        if k > 1:
+            before = found[f"from_{k}" if f"from_{k}" in found.columns else f"at_{k - 1}"]
+            step, entry = (found.old.ifelse(_micros(at, each), ibis.null("int64")) for each in (before, found.at_1))
+            columns |= {f"sum_{k}": step.sum().cast("float64"), f"step_{k}": quartiles(step), f"entry_{k}": quartiles(entry)}
+    return found.group_by(*keys).aggregate(**columns) if keys else found.aggregate(**columns)
 
 
 def _micros(later: ibis.Value, earlier: ibis.Value) -> ibis.Value:
@@ -94,9 +85,9 @@ def as_funnel(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     made["stuck_share"] = 1 - after / made["people"].where(made["people"] > 0)
     made["low"], made["high"] = intervals.wilson(made["people"], entry, level=parameters["level"])
     for since, ending in SINCE.items():
-        for name, quarter in QUARTERS.items():
-            made[f"{name}_{ending}"] = _quartile(made, f"{since}_{name}", quarter)
-    made["mean_seconds"] = (made["step_sum"] / made["people"].where(made["people"] > 0) / 1e6).where(made["position"] > 1)
+        for quarter in QUARTERS:
+            made[f"{quarter}_{ending}"] = made[f"{since}_{quarter}"] / 1e6
+    made["mean_seconds"] = made["sum"] / made["people"].where(made["people"] > 0) / 1e6
     made = made.sort_values([*keys[:1], "position", *keys[1:]] if asked.grain else ["position", *keys], ignore_index=True)
     order = [*(["period"] if asked.grain else []), "position", "step", *(["segment"] if asked.cut else [])]
     return made[[*order, *COLUMNS]].rename(columns={"segment": cut_name(asked)})
@@ -116,23 +107,26 @@ def step_names(asked: Plan) -> list[str]:
 
 
 def _every_step(frame: pd.DataFrame, asked: Plan, keys: list[str]) -> pd.DataFrame:
-    """All steps of every group, also those that nobody reached."""
-    grid = pd.DataFrame({"step": step_names(asked), "position": range(1, asked.n + 1)})
-    if keys:
-        grid = grid.merge(frame[keys].drop_duplicates(), how="cross")
-    made = grid.merge(frame, how="left", on=["position", *keys])
-    made[["people", "immature"]] = made[["people", "immature"]].fillna(0).astype("int64")
-    return made.sort_values([*keys, "position"], ignore_index=True)
+    """One row per step of every group, also of those that nobody reached."""
+    parts = []
+    for k, name in enumerate(step_names(asked), start=1):
+        part = frame[keys].assign(position=k, step=name)
+        for column in ("people", "immature"):
+            part[column] = frame[f"{column}_{k}"].fillna(0).astype("int64")
+        part["sum"] = frame[f"sum_{k}"] if k > 1 else np.nan
+        for since in SINCE:
+            for place, quarter in enumerate(QUARTERS):
+                part[f"{since}_{quarter}"] = [_at(each, place) for each in frame[f"{since}_{k}"]] if k > 1 else np.nan
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True).sort_values([*keys, "position"], ignore_index=True)
+
+
+def _at(values: Any, place: int) -> float:
+    known = isinstance(values, (list, tuple, np.ndarray)) and len(values) > place and values[place] is not None
+    return float(values[place]) if known else np.nan
 
 
 def _people_at(made: pd.DataFrame, keys: list[str], position: int) -> pd.Series:
     """For each row the people at a position of its own group."""
     there = made["people"].where(made["position"] == position).astype("float64")
     return there.groupby([made[name] for name in keys]).transform("max") if keys else pd.Series(there.max(), index=made.index)
-
-
-def _quartile(made: pd.DataFrame, name: str, quarter: int) -> pd.Series:
-    """Between the two people around the quartile, as far as it lies from the first of them."""
-    low, high = (made[f"{name}_{side}"].astype("float64") for side in (0, 1))
-    between = (made["people"] - 1).clip(lower=0) * quarter % 4 / 4
-    return ((low + (high.fillna(low) - low) * between) / 1e6).where(made["position"] > 1)
