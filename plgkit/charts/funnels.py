@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter
 
 from plgkit.charts import style
-from plgkit.charts.labels import Label, end_labels, short, told, wrapped
+from plgkit.charts.labels import Label, end_labels, grain_of, period_words, short, told, wrapped
 from plgkit.charts.units import humane, scale
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def funnel(frame: pd.DataFrame, *, by: str | None = None, ax: Axes | None = None
     ax
         Where to draw; a new figure by default.
     """
-    segment = style.segment_of(frame, by)
+    frame, segment = _with_periods(frame, style.segment_of(frame, by))
     frame = frame.sort_values("position", kind="stable")
     if not frame["people"].fillna(0).astype(float).gt(0).any():
         return style.note(ax, "There is nothing to draw yet: nobody has had all the time that counts.")
@@ -43,11 +44,24 @@ def funnel(frame: pd.DataFrame, *, by: str | None = None, ax: Axes | None = None
     return _bars(ax, frame)
 
 
+def _with_periods(frame: pd.DataFrame, segment: str | None) -> tuple[pd.DataFrame, str | None]:
+    """Several periods of entry are groups of their own, unless the frame has groups already."""
+    if segment is not None or "period" not in frame.columns or frame["period"].nunique() < 2:
+        return frame, segment
+    grain, periods = grain_of(frame["period"]), sorted(frame["period"].unique())
+    names = {each: period_words(pd.Timestamp(each), grain) for each in periods}
+    told_in_order = pd.Categorical(frame["period"].map(names), categories=list(dict.fromkeys(names.values())))
+    return frame.assign(entered=told_in_order), "entered"
+
+
 def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
     shares = frame["share_of_entry"].astype(float).fillna(0.0).to_numpy()
-    before = np.append(shares[0], shares[:-1])
-    lost = 1 - frame["share_of_previous"].astype(float).to_numpy()
+    kept = frame["share_of_previous"].astype(float).to_numpy()
+    # A step that may be skipped is not the one before: the pale part begins where the share of the step before ends.
+    before = np.append(shares[0], np.where(kept[1:] > 0, shares[1:] / np.where(kept[1:] > 0, kept[1:], 1), shares[:-1]))
+    lost = 1 - kept
     lost[0] = np.nan
+    lost[_skipped(frame)] = np.nan
     places = np.arange(len(frame))
     ax.barh(places, before - shares, left=shares, height=0.58, color=style.LOSS)
     ax.barh(places, shares, height=0.58, color=style.BLUE)
@@ -64,7 +78,7 @@ def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
             fontsize=style.SMALL,
             color="white" if inside else style.BLUE,
         )
-        text, bold = _loss(lost[place], frame.iloc[place]), place == worst
+        text, bold = _loss(lost[place], frame.iloc[place], kept[place]), place == worst
         # A short bar has its own number outside, which the loss must not cover.
         right = max(before[place], share if inside else share + 0.075)
         ax.annotate(
@@ -86,20 +100,25 @@ def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
 
 def _whiskers(ax: Axes, frame: pd.DataFrame, places: np.ndarray) -> None:
     if {"low", "high"} <= set(frame.columns):
-        ax.hlines(
-            places[1:],
-            frame["low"].astype(float).iloc[1:],
-            frame["high"].astype(float).iloc[1:],
-            color=style.INK,
-            alpha=0.55,
-            linewidth=1.2,
-        )
+        low, high = (frame[name].astype(float).iloc[1:] for name in ("low", "high"))
+        # Light under dark: to be seen on the blue and on the pale part.
+        for colour, width in (("white", 4.0), (style.INK, 1.6)):
+            ax.hlines(places[1:], low, high, color=colour, linewidth=width)
 
 
-def _loss(lost: float, row: pd.Series) -> str:
+def _skipped(frame: pd.DataFrame) -> np.ndarray:
+    """Whether nobody is lost at a step although not everybody did it: it may be skipped."""
+    if "lost" not in frame.columns:
+        return np.zeros(len(frame), dtype=bool)
+    return (frame["lost"].eq(0) & frame["share_of_previous"].lt(1)).to_numpy()
+
+
+def _loss(lost: float, row: pd.Series, kept: float) -> str:
     said = [] if np.isnan(lost) else [f"lost {lost:.0%}"]
+    if np.isnan(lost) and row["position"] > 1 and not np.isnan(kept):
+        said = [f"skipped by {1 - kept:.0%}"]
     median = row.get("median_seconds")
-    if not np.isnan(lost) and median is not None and not pd.isna(median):
+    if said and median is not None and not pd.isna(median):
         said.append(f"median {humane(float(median))}")
     return " · ".join(said)
 
@@ -124,8 +143,6 @@ def _caption(frame: pd.DataFrame) -> str:
 
 
 def _compared(ax: Axes, frame: pd.DataFrame, segment: str) -> Axes:
-    from matplotlib.ticker import FuncFormatter
-
     parts = {name: part for name, part in style.groups(frame, segment).items() if name != style.OTHERS}
     hues = style.colours(list(parts))
     labels, said = [], []
@@ -163,3 +180,95 @@ def _compared(ax: Axes, frame: pd.DataFrame, segment: str) -> Axes:
         alt=f"Funnel by {told(segment)}, share of those who entered at each step. " + " ".join(said),
         caption=f"Each line is one group of {told(segment)}; a steep fall is a loss at that step.{rest}",
     )
+
+
+@style.chart(height=3.3)
+def time_to_convert(frame: pd.DataFrame, *, by: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw how long people take between two steps: bars, or a line per group, and the median.
+
+    Parameters
+    ----------
+    frame
+        One row per bin (and group): from_seconds, to_seconds, people, share, mean_seconds, median_seconds.
+    by
+        The column of groups; found by itself.
+    ax
+        Where to draw; a new figure by default.
+    """
+    segment = style.segment_of(frame, by)
+    if not frame["people"].any():
+        return style.note(ax, "There is nothing to draw yet: nobody got there whose time is over.")
+    parts = style.groups(frame, segment)
+    hues = style.colours(list(parts)) if segment else {"": style.BLUE}
+    edges = np.unique(frame[["from_seconds", "to_seconds"]].to_numpy(dtype="float64"))
+    labels, said = [], []
+    for name, part in parts.items():
+        places, shares = np.searchsorted(edges, part["from_seconds"]) + 0.5, part["share"].astype(float).to_numpy()
+        median, mean = (float(part[f"{each}_seconds"].iloc[0]) for each in ("median", "mean"))
+        if segment:
+            ax.plot(places, shares, marker="o", markersize=4, color=hues[name])
+            labels.append(Label(shares[-1], f"{short(name, 18)}, median {humane(median)}", style.text_colour(hues[name]), bold=True))
+        else:
+            ax.bar(places, shares, width=0.92, color=style.BLUE)
+            _median(ax, float(np.interp(median, edges, np.arange(len(edges)))), f"median {humane(median)}")
+        said.append(f"{told(name) + ': ' if segment else ''}{part['people'].sum():,.0f} people, median {humane(median)}, mean {humane(mean)}")
+    apart = -(-len(edges) // 14)
+    ax.set_xticks(range(0, len(edges), apart), [humane(each) for each in edges[::apart]])
+    ax.set(xlabel="time taken", ylabel="share of those who got there", ylim=(0, 1.12 * float(frame["share"].max())))
+    ax.yaxis.set_major_formatter(FuncFormatter(scale("share", 1).tick))
+    end_labels(ax, labels, size=style.SMALL)
+    return style.describe(ax, alt=f"Times to convert. {'; '.join(said)}.",
+                          caption=f"Each {'point' if segment else 'bar'} is the share of those who got there who took from the time at its left "
+                                  "edge up to the one at its right.")
+
+
+def _median(ax: Axes, place: float, text: str) -> None:
+    ax.axvline(place, color=style.ORANGE, linewidth=1.6)
+    ax.annotate(text, (place, 1), xycoords=("data", "axes fraction"), xytext=(5, -2), textcoords="offset points", va="top",
+                fontsize=style.SMALL, color=style.text_colour(style.ORANGE), fontweight="bold")
+
+
+def _rows_high(frame: pd.DataFrame) -> float:
+    return 1.1 + 0.36 * min(max(len(frame), 2), 12)
+
+
+@style.chart(height=_rows_high)
+def instead(frame: pd.DataFrame, *, top: int = 10, ax: Axes | None = None) -> Axes:
+    """Draw what came next after a step: of those who stopped there against those who went on.
+
+    Parameters
+    ----------
+    frame
+        One row per event: event, share, share_on, difference, low, high.
+    top
+        At most so many rows, the commonest first.
+    ax
+        Where to draw; a new figure by default.
+    """
+    size = frame[["share", "share_on"]].astype(float).max(axis=1)
+    rows = frame[size.rank(ascending=False, method="first") <= top].reset_index(drop=True)
+    if not rows["share"].notna().any():
+        return style.note(ax, "There is nothing to draw: nobody stopped there.")
+    places = np.arange(len(rows))
+    ax.hlines(places, rows["share"], rows["share_on"], color=style.LINE, linewidth=3)
+    ax.plot(rows["share_on"], places, "o", color=style.BLUE, markersize=7, markerfacecolor="white", markeredgewidth=1.6,
+            label="went on")
+    ax.plot(rows["share"], places, "o", color=style.ORANGE, markersize=7, label="stopped")
+    for place, row in enumerate(rows.itertuples()):
+        sure = row.low > 0 or row.high < 0
+        text = f"{row.difference * 100:+.0f} ({row.low * 100:+.0f} to {row.high * 100:+.0f})".replace("-", "−")
+        ax.annotate(text, (1, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points", va="center",
+                    fontsize=style.SMALL, color=style.INK if sure else style.MUTED, fontweight="bold" if sure else "normal",
+                    annotation_clip=False)
+    ax.annotate("difference, points", (1, -0.85), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+                va="center", fontsize=style.SMALL, color=style.MUTED, annotation_clip=False)
+    ax.set_yticks(places, [short(each) for each in rows["event"]], color=style.INK)
+    ax.set(ylim=(len(rows) - 0.5, -1.2), xlabel="share whose next event it was", xlim=(-0.02, None))
+    ax.xaxis.set_major_formatter(FuncFormatter(scale("share", 1).tick))
+    ax.grid(visible=True, axis="x")
+    ax.grid(visible=False, axis="y")
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2, handletextpad=0.2)
+    listed = ", ".join(f"{told(row.event)} {row.share:.0%} against {row.share_on:.0%}" for row in rows.itertuples())
+    more = f" {len(frame) - len(rows)} rarer events are left out." if len(frame) > len(rows) else ""
+    return style.describe(ax, alt=f"What came next, of those who stopped against those who went on: {listed}.",
+                          caption=f"Right: the difference with its interval ({style.level_of(frame)}), bold where zero is outside it.{more}")

@@ -23,8 +23,8 @@ from plgkit.sources.data import Data
 from plgkit.stats import intervals
 
 NOTHING = "(nothing)"
-WIDTHS = [each * unit for unit, several in ((1, (1, 2, 5, 10, 15, 30)), (60, (1, 2, 5, 10, 15, 30)), (3600, (1, 2, 3, 6, 12)),
-                                             (86400, (1, 2, 7, 14, 28))) for each in several]
+LADDER = np.array([0, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, *[3600 * each for each in (1, 3, 6, 12)],
+                   *[86400 * each for each in (1, 2, 3, 7, 14, 30, 90, 180, 365, 3650, 36500)]], dtype="float64")
 
 
 def who(data: Data, steps: list[AnyStep], *, like: str | None = None, **asked: Any) -> pd.DataFrame:
@@ -164,8 +164,8 @@ def time_to_convert(data: Data, steps: list[AnyStep], *, from_step: int = 1, to_
     from_step, to_step
         Numbers of two steps; by default the first and the last.
     bins
-        A number of equal bins from the shortest to the longest time, or their edges in seconds; by default bins of a
-        round length that show nine in ten people, and one for the rest.
+        A number of equal bins from the shortest to the longest time, or their edges in seconds; by default round
+        times that grow from step to step, as times to convert do: 1, 2, 5, 10, 30 seconds, 1 minute and so on.
     like, asked
         Every other parameter of `funnel`.
 
@@ -217,10 +217,8 @@ def _edges(counts: pd.DataFrame, bins: int | list[float] | None) -> np.ndarray:
     if bins is not None:
         low, high = seconds[0], seconds[-1]
         return np.linspace(low, high if high > low else low + 1, bins + 1)
-    most = seconds[np.searchsorted(rows["people"].cumsum().to_numpy(), 0.9 * rows["people"].sum())]
-    width = next((each for each in WIDTHS if most / each <= 15), WIDTHS[-1])
-    edges = np.arange(0, (int(most // width) + 2) * width, width, dtype="float64")
-    return edges if seconds[-1] <= edges[-1] else np.append(edges, seconds[-1])
+    low, high = np.searchsorted(LADDER, seconds[0], "right") - 1, np.searchsorted(LADDER, seconds[-1], "left")
+    return LADDER[low:max(high, low + 1) + 1]
 
 
 def _histogram(counts: pd.DataFrame, edges: np.ndarray) -> pd.DataFrame:
