@@ -86,6 +86,17 @@ def funnel(steps: list[str]) -> pd.DataFrame:
     )
 
 
+def times(names: list[str]) -> pd.DataFrame:
+    edges = [0, 60, 600, 3600, 86400, 604800]
+    rows = [(name, low, high, 10 * place, 0.2, 5e3, 900.0) for name in names for place, (low, high) in enumerate(itertools.pairwise(edges))]
+    return pd.DataFrame(rows, columns=["channel", "from_seconds", "to_seconds", "people", "share", "mean_seconds", "median_seconds"])
+
+
+def nexts(names: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame({"event": names, "people": range(len(names), 0, -1), "share": 0.3, "people_on": 1, "share_on": 0.1})
+    return frame.assign(difference=0.2, low=-0.1, high=0.4)
+
+
 def cohorts(count: int) -> pd.DataFrame:
     rows = [
         (start, age, 200 // (age + 1), 200, age < count - row - 1)
@@ -199,6 +210,8 @@ def drawings(names: list[str]) -> dict:
         "growth_accounting": lambda: charts.growth_accounting(movements()),
         "mrr_movements": lambda: charts.mrr_movements(movements()),
         "waterfall": lambda: charts.waterfall(movements()),
+        "time_to_convert": lambda: charts.time_to_convert(times(names)),
+        "instead": lambda: charts.instead(nexts(names)),
         "histogram": lambda: charts.histogram(bins, x_unit="seconds"),
         "power_user": lambda: charts.power_user(days),
         "ranked": lambda: charts.ranked(table),

@@ -60,4 +60,4 @@ def test_what_came_next_is_told_for_both(data):
     ax = charts.instead(instead(data, ["a", "b"], after=1))
     assert words(ax) == ("What came next, of those who stopped against those who went on: (nothing) 60% against 0%, "
                          "c 20% against 0%, x 20% against 0%, b 0% against 100%.")
-    assert written(ax) == ["+60 (+3 to +88)", "+20 (−25 to +62)", "+20 (−25 to +62)", "−100 (−100 to −39)", "difference, points"]
+    assert written(ax) == ["+60 (+3 to +88)", "+20 (−26 to +62)", "+20 (−26 to +62)", "−100 (−100 to −39)", "difference, points"]

@@ -214,6 +214,7 @@ def time_to_convert(frame: pd.DataFrame, *, by: str | None = None, ax: Axes | No
         said.append(f"{told(name) + ': ' if segment else ''}{part['people'].sum():,.0f} people, median {humane(median)}, mean {humane(mean)}")
     apart = -(-len(edges) // 14)
     ax.set_xticks(range(0, len(edges), apart), [humane(each) for each in edges[::apart]])
+    ax.set_xlim(-0.35, len(edges) - 0.65)
     ax.set(xlabel="time taken", ylabel="share of those who got there", ylim=(0, 1.12 * float(frame["share"].max())))
     ax.yaxis.set_major_formatter(FuncFormatter(scale("share", 1).tick))
     end_labels(ax, labels, size=style.SMALL)
