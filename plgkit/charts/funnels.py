@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from plgkit.charts import style
 from plgkit.charts.labels import Label, end_labels, grain_of, period_words, short, told, wrapped
@@ -216,6 +216,7 @@ def time_to_convert(frame: pd.DataFrame, *, by: str | None = None, ax: Axes | No
     ax.set_xticks(range(0, len(edges), apart), [humane(each) for each in edges[::apart]])
     ax.set_xlim(-0.35, len(edges) - 0.65)
     ax.set(xlabel="time taken", ylabel="share of those who got there", ylim=(0, 1.12 * float(frame["share"].max())))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
     ax.yaxis.set_major_formatter(FuncFormatter(scale("share", 1).tick))
     end_labels(ax, labels, size=style.SMALL)
     return style.describe(ax, alt=f"Times to convert. {'; '.join(said)}.",
