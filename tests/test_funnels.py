@@ -344,6 +344,10 @@ def test_counting_like_another_tool_is_its_parameters_and_the_definition_says_th
     assert found.attrs["definition"] == (
         "How many people get through the steps a, b within 5 minutes (ordered, from the furthest entry on). Interval: Wilson. "
         "Days in UTC, data through 01 Mar 2025.")
+    found = funnel(data, ["a", "b"], like="posthog", exclude={"event": "x", "where": {"p": 1}}, window=7)
+    assert found.attrs["definition"].startswith(
+        "How many people get through the steps a, b within 7 days (ordered, from the furthest entry on). "
+        "With exclude = x (p = 1) between steps 1 and 2 (leave). Interval: Wilson.")
 
 
 ASKED = [

@@ -57,6 +57,16 @@ def wanted(case: dict) -> list[str]:
 
 
 def opened(case: dict) -> Data:
+    alike = json.dumps([case["events"], case.get("users"), sorted(wanted(case)), case["query"].get("date_from") == "all"])
+    if alike not in OPENED:
+        OPENED[alike] = connected(case)
+    return OPENED[alike]
+
+
+OPENED: dict[str, Data] = {}
+
+
+def connected(case: dict) -> Data:
     rows = events(case)
     tables, words = {"events": rows}, {"data": {"duplicates": "event_id", "unknown_people": "keep"}}
     if "users" in case:

@@ -111,7 +111,11 @@ def funnel(data: Data, steps: list[AnyStep], *, order: Order | None = None, wind
     1  report_created       0
     """
     given = {name: value for name, value in locals().items() if name not in ("data", "steps", "level", "like")}
-    return ordered(data, steps=steps, level=level, **options(like, given))
+    asked = options(like, given)
+    if "exclude" in asked:
+        # Read here already, so that the definition says them in words.
+        asked["exclude"] = list(plan(steps, exclude=asked["exclude"], exclude_effect=asked.pop("exclude_effect", None)).exclude)
+    return ordered(data, steps=steps, level=level, **asked)
 
 
 def options(like: str | None, given: dict[str, Any]) -> dict[str, Any]:

@@ -199,6 +199,9 @@ def _read_step_windows(name: str, value: Any, steps: tuple[Step, ...], _effect: 
 def _read_exclude(name: str, value: Any, steps: tuple[Step, ...], effect: Effect) -> tuple[Exclusion, ...]:
     found = []
     for each in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(each, Exclusion):
+            found.append(each)
+            continue
         if not isinstance(each, Mapping):
             each = {"event": each}
         what = step({key: rest for key, rest in each.items() if key not in ("after", "before", "effect")})
