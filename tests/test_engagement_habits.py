@@ -259,7 +259,7 @@ def test_an_account_is_paying_by_what_it_paid_at_the_time(firm):
     for name, people in users[users["signed_up_at"] < data.end].groupby("status"):
         mine = events[events["status"] == name]
         active = mine["user_id"].nunique()
-        assert found.loc[("people active", name), ["n", "value"]].tolist() == [len(people), pytest.approx(active / len(people))]
+        assert found.loc[("share of people active", name), ["n", "value"]].tolist() == [len(people), pytest.approx(active / len(people))]
         days = mine.drop_duplicates(["user_id", "day"]).groupby("user_id").size()
         assert found.loc[("days active", name), ["n", "value"]].tolist() == [active, pytest.approx(days.mean())]
         used = mine.groupby("user_id")["event"].nunique()
@@ -269,7 +269,7 @@ def test_an_account_is_paying_by_what_it_paid_at_the_time(firm):
             len(whole), pytest.approx(whole.mean())]
     # In February it was free: the last days then hold no payment of a1, whatever it pays now.
     before = engagement.free_vs_paid_usage(connect(tables, as_of="2025-04-10", playbook=data.playbook))
-    assert before.query("measure == 'people active' and status == 'changed'").empty
+    assert before.query("measure == 'share of people active' and status == 'changed'").empty
 
 
 def test_a_multiple_of_a_mean_has_the_interval_of_the_ratio():

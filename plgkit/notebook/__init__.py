@@ -10,6 +10,7 @@ from plgkit.notebook.reading import against, among, before, change, first, last
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.tiling import tile, tiles
+from plgkit.notebook.using import dearest, stands_out, used_most
 from plgkit.notebook.words import (
     count,
     counted,
@@ -26,8 +27,9 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "beside", "chance", "change", "compared", "count", "counted", "day", "definition", "detours", "duration", "finding", "first", "halves", "highest",
-    "hours", "last", "latest", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note",
-    "number", "parting", "period", "plans", "points", "share", "show", "signs", "slipping", "span", "standings", "start", "table", "target", "tile",
-    "tiles", "unasked", "ways", "worst",
+    "against", "among", "apart", "before", "beside", "chance", "change", "compared", "count", "counted", "day",
+    "dearest", "definition", "detours", "duration", "finding", "first", "halves", "highest", "hours", "last",
+    "latest", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note", "number",
+    "parting", "period", "plans", "points", "share", "show", "signs", "slipping", "span", "standings",
+    "stands_out", "start", "table", "target", "tile", "tiles", "unasked", "used_most", "ways", "worst",
 ]

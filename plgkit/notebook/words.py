@@ -189,7 +189,7 @@ def show(value: float, unit: str = "", *, currency: str = "USD") -> str:
     if kind in _SECONDS:
         return duration(value * _SECONDS[kind])
     if kind == "points":
-        return f"{number(value, 0)} points"
+        return counted(round(value), "point")
     if kind in _THINGS:
         return count(value)
     if kind in ("days", "months"):

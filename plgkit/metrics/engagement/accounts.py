@@ -10,6 +10,7 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
+from plgkit.errors import MissingGroups
 from plgkit.metrics import actives, shapes
 from plgkit.metrics.accounts import openings
 from plgkit.metrics.engagement import means
@@ -59,6 +60,11 @@ def people_per_account(data: Data, *, first_days: int | None = None, by: str | N
     One row per period: period, numerator (people), denominator (accounts), value (mean), low, high (bootstrap
     over accounts), immature (accounts of a period that is not over, or whose first days are not).
 
+    Raises
+    ------
+    MissingGroups
+        If nobody is known to belong to an account.
+
     Examples
     --------
     >>> from plgkit import samples
@@ -70,7 +76,7 @@ def people_per_account(data: Data, *, first_days: int | None = None, by: str | N
           period  numerator  denominator
     0 2025-01-01          4            3
     """
-    members = data.users.filter(_.account_id.notnull()).select("user_id", "account_id")
+    members = _members(data)
     keys = ["period", *([by] if by else [])]
     if first_days is None:
         seen = actives.periods(data, grain).select("user_id", "period").inner_join(members, "user_id")
@@ -80,6 +86,14 @@ def people_per_account(data: Data, *, first_days: int | None = None, by: str | N
         accounts = _first_days(data, members, first_days, grain)
     accounts = segmented(data, accounts, by, unit="account_id")
     return accounts.group_by(*keys, "people", "is_old").aggregate(accounts=_.count().cast("int64"))
+
+
+def _members(data: Data) -> Table:
+    """Who belongs to which account."""
+    known = data.run(data.users.aggregate(people=data.users.count(), some=data.users.account_id.count()))
+    if known["people"][0] and not known["some"][0]:
+        raise MissingGroups("account_id", None)
+    return data.users.filter(_.account_id.notnull()).select("user_id", "account_id")
 
 
 def _first_days(data: Data, members: Table, days: int, grain: Grain) -> Table:

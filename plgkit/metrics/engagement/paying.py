@@ -23,7 +23,7 @@ from plgkit.stats import bootstrap, times
 FREE, PAYING, CHANGED = "free", "paying", "changed"
 _ORDER = [FREE, PAYING, CHANGED]
 _MEASURES = {
-    "people active": "share of people",
+    "share of people active": "share of people",
     "active people per account": "people",
     "days active": "days",
     "sessions": "sessions",
@@ -102,7 +102,7 @@ def free_vs_paid_usage(data: Data, *, core: list[str] | None = None, trailing_da
     -------
     One row per measure and status: measure, unit, status (free, paying or changed), n (people, or accounts), value
     (mean), low, high, times (value as a multiple of that of free accounts), times_low, times_high. The measures:
-    people active (of all who signed up before or in the window), active people per account (of accounts with any);
+    share of people active (of all who signed up before or in the window), active people per account (of accounts with any);
     and per active person days active, sessions, core features used, and engagement score.
 
     Examples
@@ -117,7 +117,7 @@ def free_vs_paid_usage(data: Data, *, core: list[str] | None = None, trailing_da
     core = data.playbook.features.core if core is None else core
     people = segmented(data, standing(data, trailing_days), by)
     active = windows.active_days(data, [data.as_of], trailing_days).select("user_id", "days")
-    parts = {"people active": _flag(people, active), "days active": active.mutate(tenths=active.days * 10),
+    parts = {"share of people active": _flag(people, active), "days active": active.mutate(tenths=active.days * 10),
              "sessions": _sessions(data, active, trailing_days)}
     if core:
         parts |= _features(data, core, trailing_days)
