@@ -97,6 +97,27 @@ def test_a_table_joins_low_and_high_to_one_interval_in_the_unit_of_the_measure()
     assert "<td>39.0% – 45.0%</td>" in frames.as_html(frame)
 
 
+def test_each_pair_of_ends_is_one_interval_and_numbers_have_the_unit_and_the_digits_people_read():
+    frame = pd.DataFrame({"value": [0.2], "difference": [-0.0361], "difference_low": [-0.118], "difference_high": [0.05439],
+                          "ratio": [1.20957], "p": [0.12866], "p_corrected": [0.0000321], "median_hours": [0.1256]})
+    frame.attrs["unit"] = "share of sign-ups"
+    html = frames.as_html(frame)
+    assert "<th>difference 95% interval</th>" in html
+    assert ("<td>20.0%</td><td>−3.6%</td><td>−11.8% – 5.4%</td><td>1.21</td><td>0.13</td><td>&lt; 0.001</td>"
+            "<td>8 min</td>") in html
+
+
+def test_the_interval_of_a_funnel_is_that_of_its_shares():
+    frame = pd.DataFrame({"step": ["paid"], "people": [24], "share_of_entry": [0.04], "low": [0.0271], "high": [0.0591]})
+    frame.attrs["unit"] = "people"
+    assert "<td>24</td><td>4.0%</td><td>2.7% – 5.9%</td>" in frames.as_html(frame)
+
+
+def test_a_finding_does_not_say_that_there_is_no_target():
+    said = f"38% came, {notebook.against(notebook.last(MONTHS), None)}, {notebook.change(MONTHS, 'share')}."
+    assert repr(notebook.finding(said)) == "38% came, 4.0 points less than the month before, within noise."
+
+
 def test_long_tables_and_long_cells_are_cut_and_say_so():
     html = frames.as_html(pd.DataFrame({"name": ["x" * 500] * 61}))
     assert "<p class=\"more\">1 more rows.</p>" in html

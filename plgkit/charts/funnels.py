@@ -66,11 +66,13 @@ def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
     ax.barh(places, before - shares, left=shares, height=0.58, color=style.LOSS)
     ax.barh(places, shares, height=0.58, color=style.BLUE)
     _whiskers(ax, frame, places)
+    ends = frame["high"].astype(float).fillna(0.0).to_numpy() if "high" in frame.columns else shares
     worst = int(np.nanargmax(lost)) if np.isfinite(lost).any() and np.nanmax(lost) > 0 else -1
     for place, share in enumerate(shares):
         inside = share >= 0.1
+        end = max(share, ends[place])
         ax.text(
-            0.008 if inside else share + 0.008,
+            0.008 if inside else end + 0.012,
             place,
             f"{share:.0%}",
             va="center",
@@ -80,7 +82,7 @@ def _bars(ax: Axes, frame: pd.DataFrame) -> Axes:
         )
         text, bold = _loss(lost[place], frame.iloc[place], kept[place]), place == worst
         # A short bar has its own number outside, which the loss must not cover.
-        right = max(before[place], share if inside else share + 0.075)
+        right = max(before[place], share if inside else end + 0.075)
         ax.annotate(
             text,
             (right, place),

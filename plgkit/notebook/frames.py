@@ -15,8 +15,10 @@ _LONG_CELL = 40
 _LONGEST_CELL = 80
 _HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
 _PEOPLE = ("n", "denominator", "people", "at_risk")
-_PARTS = ("difference", "precision", "recall", "reach", "beyond", "beyond_low", "beyond_high")
-_SHARES = ("value", "low", "high", "q25", "q75", "median_among", "among_low", "among_high")
+_PARTS = ("difference", "precision", "recall", "reach", "beyond", "at_end", "fall")
+_PARTED = ("repeating", "there")
+_SHARES = ("value", "low", "high", "q25", "q75", "median_among", "among", "of_all")
+_CHANCES = ("p", "p_others", "p_corrected")
 
 
 def facts(frame: pd.DataFrame) -> dict[str, Any]:
@@ -40,9 +42,9 @@ def as_html(frame: pd.DataFrame, *, few: int = 5, longest: int = _LONGEST_CELL) 
     if flat.empty:
         return f'<p class="none">{escape(as_text(frame))}</p>'
     unit, currency = str(frame.attrs.get("unit", "")), str(frame.attrs.get("currency", "USD"))
-    columns = {name: _column(flat[name], name, unit, currency, longest) for name in flat.columns}
-    if {"low", "high"} <= set(columns) and frame.attrs.get("interval", True):
-        columns = _with_interval(columns)
+    columns = {name: _column(flat[name], name, _unit_of(name, flat, unit), currency, longest) for name in flat.columns}
+    if frame.attrs.get("interval", True):
+        columns = _with_intervals(columns)
     kinds = {name: _class(flat[name], cells) if name in flat else "" for name, cells in columns.items()}
     head = "".join(f"<th{kinds[name]}>{_head(name, flat)}</th>" for name in columns)
     grey = _few(flat, few)
@@ -70,13 +72,27 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     return plain.loc[:, ~plain.columns.duplicated()]
 
 
-def _with_interval(columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    joined = [
-        f"{low} – {high}" if words.UNKNOWN not in (low, high) else ""
-        for low, high in zip(columns["low"], columns["high"], strict=True)
-    ]
-    named = {"95% interval" if name == "low" else name: cells for name, cells in columns.items() if name != "high"}
-    return {name: joined if name == "95% interval" else cells for name, cells in named.items()}
+def _unit_of(name: str, frame: pd.DataFrame, unit: str) -> str:
+    """Give the unit of a column: an interval without a value is that of the share, and so is the value of a way."""
+    shared = "share_of_entry" in frame or {"way", "share"} <= set(frame.columns)
+    return "share" if shared and name in ("value", "low", "high") else unit
+
+
+def _with_intervals(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Make one column of the two ends of each interval."""
+    joined: dict[str, list[str]] = {}
+    for name, cells in columns.items():
+        stem = name.removesuffix("low")
+        if name.endswith("high") and f"{name.removesuffix('high')}low" in columns:
+            continue
+        if stem != name and f"{stem}high" in columns:
+            joined[f"{stem.replace('_', ' ')}95% interval"] = [
+                f"{low} – {high}" if words.UNKNOWN not in (low, high) and low and high else ""
+                for low, high in zip(cells, columns[f"{stem}high"], strict=True)
+            ]
+        else:
+            joined[name] = cells
+    return joined
 
 
 def _column(values: pd.Series, name: str, unit: str, currency: str, longest: int) -> list[str]:
@@ -99,17 +115,22 @@ def _cell(value: Any, name: str, unit: str, currency: str, longest: int) -> str:
 
 
 def _figure(value: float, name: str, unit: str, currency: str) -> str:
-    if name in _SHARES and unit:
+    stem = name.removesuffix("_low").removesuffix("_high")
+    if stem in _SHARES and unit:
         return words.show(value, unit, currency=currency)
-    if name.startswith("share") or name.endswith("_share") or (name in _PARTS and unit.startswith("share")):
+    if name.startswith("share") or name.endswith("_share") or stem in _PARTED or (stem in _PARTS and unit.startswith("share")):
         return words.share(value, 1)
+    if name in _CHANCES:
+        return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    if name.endswith("_hours"):
+        return words.hours(value)
     if name.endswith("_seconds") or "_seconds_" in name:
         return words.duration(value)
     if name.endswith("_minor"):
         return words.money(value, currency)
     if value.is_integer():
         return words.count(value)
-    return _rounded(value)
+    return words.number(value, 0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 else 4)
 
 
 def _rounded(value: float) -> str:

@@ -41,13 +41,55 @@ def chance(p: float) -> str:
     --------
     >>> chance(0.0004), chance(0.031), chance(0.3), chance(float("nan"))
     ('more than chance would leave (p < 0.001)', 'more than chance would leave (p = 0.031)', \
-'not told apart from chance (p = 0.30)', 'there is too little to test')
+'not told apart from chance (p = 0.30)', 'too few to test')
     """
     if words.unknown(p):
-        return "there is too little to test"
+        return "too few to test"
     if p < 0.05:
         return f"more than chance would leave (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'})"
     return f"not told apart from chance (p = {p:.2f})"
+
+
+def silence(rhythm: pd.DataFrame, days: int) -> str:
+    """Say whether so many days of silence are long for a product that people use in this rhythm.
+
+    Examples
+    --------
+    >>> silence(pd.DataFrame({"value": [31.0]}), 28)
+    'Careful: one in five of those who use the core of the product again do so only after 31 days, so many of those whom \
+28 days of silence count as gone come back.'
+    >>> silence(pd.DataFrame({"value": [6.0]}), 28)
+    'Four in five of those who use the core of the product again do so within 6 days: 28 days of silence are long for it.'
+    >>> silence(pd.DataFrame({"value": [float("nan")]}), 28)
+    'Whether 28 days of silence are long cannot be told: too few use the core of the product again.'
+    """
+    usual, silent = rhythm["value"].iloc[0] if len(rhythm) else math.nan, words.counted(days, "day")
+    if words.unknown(usual):
+        return f"Whether {silent} of silence are long cannot be told: too few use the core of the product again."
+    if usual >= days:
+        return (f"Careful: one in five of those who use the core of the product again do so only after "
+                f"{words.counted(usual, 'day')}, so many of those whom {silent} of silence count as gone come back.")
+    return (f"Four in five of those who use the core of the product again do so within {words.counted(usual, 'day')}: "
+            f"{silent} of silence are {'long' if days >= 2 * usual else 'hardly long'} for it.")
+
+
+def still_used(lasting: pd.DataFrame, days: int) -> str:
+    """Say which share of accounts is still used after so many days; of fewer than five, nothing is said.
+
+    Examples
+    --------
+    >>> curve = pd.DataFrame({"x": [0, 90], "value": [1.0, 0.4], "low": [1.0, 0.35], "high": [1.0, 0.45], "at_risk": [400, 90]})
+    >>> still_used(curve, 90)
+    '40% of 400 accounts are still used after 90 days (35.0% to 45.0%).'
+    >>> still_used(curve.assign(at_risk=2), 90)
+    'Only 2 accounts are known: too few to say how long they last.'
+    """
+    known = float(lasting["at_risk"].max()) if len(lasting) else 0.0
+    if not known >= 5:
+        return f"Only {words.counted(known, 'account')} {'is' if known == 1 else 'are'} known: too few to say how long they last."
+    row = lasting[lasting["x"] <= days].iloc[-1]
+    return (f"{words.share(row['value'])} of {words.counted(known, 'account')} are still used after {words.counted(days, 'day')} "
+            f"({words.share(row['low'], 1)} to {words.share(row['high'], 1)}).")
 
 
 def halves(cells: pd.DataFrame, age: int) -> tuple[pd.Series, pd.Series]:

@@ -95,8 +95,18 @@ def facts(data: Data) -> dict[str, Any]:
 
 def _counts(data: Data) -> list[str]:
     if data.has("users"):
-        return [f"{words.count(int(data.users.count().execute()))} sign-ups"]
+        people = words.count(int(data.users.count().execute()))
+        return [f"{people} people, from their first event" if _first_seen(data) else f"{people} sign-ups"]
     return [f"{words.count(int(data.events.count().execute()))} events"]
+
+
+def _first_seen(data: Data) -> bool:
+    """Whether people are taken from the events, so that who signed up is who was seen for the first time."""
+    tables = data.playbook.tables
+    users, events = tables.get("users"), tables.get("events")
+    if users is None or events is None or users.keep != "first":
+        return False
+    return (users.file, users.table) == (events.file, events.table)
 
 
 def _since(data: Data) -> str:

@@ -10,6 +10,7 @@ from plgkit.notebook import words
 
 _GRAINS = ((1, 1, "day"), (7, 7, "week"), (28, 31, "month"), (89, 92, "quarter"), (365, 366, "year"))
 ON, OFF, UNSURE = "on target", "off target", "cannot tell"
+NO_TARGET = "with no target set"
 
 
 def judged(frame: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +179,7 @@ def standing(row: pd.Series, target: float | None, *, better: str = "higher") ->
 def against(
     row: pd.Series, target: float | None, *, unit: str = "share", better: str = "higher", currency: str = "USD"
 ) -> str:
-    """Say where a row stands against a target.
+    """Say where a row stands against a target; a finding leaves out that there is none.
 
     Examples
     --------
@@ -186,7 +187,7 @@ def against(
     'below the target of 40%'
     """
     if target is None:
-        return "with no target set"
+        return NO_TARGET
     goal = target_words(target, unit, currency=currency)
     if standing(row, target, better=better) == UNSURE:
         return f"too close to the target of {goal} to tell"

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from plgkit.notebook import frames
+from plgkit.notebook.reading import NO_TARGET
 from plgkit.notebook.text import escape, tame
 
 KEY = "plgkit"
@@ -89,5 +90,5 @@ def table(frame: pd.DataFrame, *, few: int = 5) -> Shown:
 
 
 def _sentence(kind: str, text: str, *, style: str = "") -> Shown:
-    plain = " ".join(tame(text).split())
+    plain = " ".join(tame(text).split()).replace(f", {NO_TARGET}", "")
     return Shown(kind, plain, f'<p style="{style}">{escape(plain)}</p>', {"text": plain})
