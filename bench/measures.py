@@ -33,7 +33,7 @@ QUESTIONS = ("funnel", "retention", "active", "growth", "sessions")
 def main() -> None:
     """Measure and print one line per question and contender."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--people", type=int, default=93_000, help="size of the made-up company; 93,000 do 10 million things")
+    arguments.add_argument("--people", type=int, default=67_000, help="size of the made-up company; 67,000 do 10 million things")
     arguments.add_argument("--source", type=Path, help="a folder of data instead of a new company")
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--only", nargs="*", default=list(QUESTIONS), choices=QUESTIONS)
