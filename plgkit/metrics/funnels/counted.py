@@ -66,30 +66,35 @@ def _sum(flag: BooleanValue) -> ibis.Value:
 def as_funnel(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """One row per period, step and segment, with shares, losses and Wilson intervals."""
     asked = plan(parameters["steps"], **{name: value for name, value in parameters.items() if name not in ("steps", "level")})
-    keys = [*(["period"] if asked.grain else []), *(["segment"] if asked.cut else [])]
-    made = _every_step(frame, asked, keys)
-    entry = made.groupby(keys)["people"].transform("first") if keys else pd.Series(made["people"].iloc[0], index=made.index)
-    entry = entry.astype("float64")
-    before = pd.Series([float("nan")] * len(made), index=made.index)
-    after = before.copy()
-    for k in range(1, asked.n + 1):
-        here, earlier = made["position"] == k, asked.required_before(k)
-        if earlier:
-            before[here] = _people_at(made, keys, earlier)[here]
-        if earlier and k not in asked.optional:
-            after[made["position"] == earlier] = _people_at(made, keys, k)[made["position"] == earlier]
-    needed = ~made["position"].isin(asked.optional)
-    made["lost"] = (before - made["people"]).where(needed).fillna(0).astype("int64")
-    made["share_of_entry"] = made["people"] / entry.where(entry > 0)
-    made["share_of_previous"] = made["people"] / before.fillna(entry).where(lambda n: n > 0)
-    made["stuck_share"] = 1 - after / made["people"].where(made["people"] > 0)
-    made["low"], made["high"] = intervals.wilson(made["people"], entry, level=parameters["level"])
+    numbers, nobody = range(1, asked.n + 1), np.full(len(frame), np.nan)
+    # Here a row is a group and a column a step.
+    people, immature = (np.column_stack([_whole(frame[f"{name}_{k}"]) for k in numbers]) for name in ("people", "immature"))
+    n, entry = people.astype("float64"), np.repeat(people[:, :1].astype("float64"), asked.n, axis=1)
+    before, after, needed = np.full(n.shape, np.nan), np.full(n.shape, np.nan), np.ones(n.shape, dtype=bool)
+    for k in numbers[1:]:
+        earlier = asked.required_before(k)
+        before[:, k - 1] = n[:, earlier - 1]
+        needed[:, k - 1] = k not in asked.optional
+        if k not in asked.optional:
+            after[:, earlier - 1] = n[:, k - 1]
+    low, high = intervals.wilson(people.ravel(), entry.ravel(), level=parameters["level"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sums = np.column_stack([nobody, *[frame[f"sum_{k}"].to_numpy(dtype="float64", na_value=np.nan) for k in numbers[1:]]])
+        columns = {
+            "people": people, "immature": immature, "share_of_entry": n / entry,
+            "share_of_previous": n / np.where(np.isnan(before), entry, before), "low": low, "high": high,
+            "stuck_share": 1 - after / n, "mean_seconds": sums / n / 1e6,
+            "lost": np.nan_to_num(np.where(needed, before - n, 0)).astype("int64"),
+        }
     for since, ending in SINCE.items():
-        for quarter in QUARTERS:
-            made[f"{quarter}_{ending}"] = made[f"{since}_{quarter}"] / 1e6
-    made["mean_seconds"] = made["sum"] / made["people"].where(made["people"] > 0) / 1e6
-    made = made.sort_values([*keys[:1], "position", *keys[1:]] if asked.grain else ["position", *keys], ignore_index=True)
-    order = [*(["period"] if asked.grain else []), "position", "step", *(["segment"] if asked.cut else [])]
+        for place, quarter in enumerate(QUARTERS):
+            there = [np.array([_at(each, place) for each in frame[f"{since}_{k}"]]) / 1e6 for k in numbers[1:]]
+            columns[f"{quarter}_{ending}"] = np.column_stack([nobody, *there])
+    keys = {name: np.repeat(frame[name].to_numpy(), asked.n) for name in ("period", "segment") if name in frame.columns}
+    made = pd.DataFrame(keys | {"position": np.tile(list(numbers), len(frame)), "step": step_names(asked) * len(frame)}
+                        | {name: np.asarray(values).ravel() for name, values in columns.items()})
+    made = made.sort_values([name for name in ("period", "position", "segment") if name in made.columns], ignore_index=True)
+    order = [name for name in ("period", "position", "step", "segment") if name in made.columns]
     return made[[*order, *COLUMNS]].rename(columns={"segment": cut_name(asked)})
 
 
@@ -106,27 +111,10 @@ def step_names(asked: Plan) -> list[str]:
     return [str(each) for each in asked.steps]
 
 
-def _every_step(frame: pd.DataFrame, asked: Plan, keys: list[str]) -> pd.DataFrame:
-    """One row per step of every group, also of those that nobody reached."""
-    parts = []
-    for k, name in enumerate(step_names(asked), start=1):
-        part = frame[keys].assign(position=k, step=name)
-        for column in ("people", "immature"):
-            part[column] = frame[f"{column}_{k}"].fillna(0).astype("int64")
-        part["sum"] = frame[f"sum_{k}"] if k > 1 else np.nan
-        for since in SINCE:
-            for place, quarter in enumerate(QUARTERS):
-                part[f"{since}_{quarter}"] = [_at(each, place) for each in frame[f"{since}_{k}"]] if k > 1 else np.nan
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True).sort_values([*keys, "position"], ignore_index=True)
+def _whole(counts: pd.Series) -> np.ndarray:
+    return counts.to_numpy(dtype="float64", na_value=0).astype("int64")
 
 
 def _at(values: Any, place: int) -> float:
     known = isinstance(values, (list, tuple, np.ndarray)) and len(values) > place and values[place] is not None
     return float(values[place]) if known else np.nan
-
-
-def _people_at(made: pd.DataFrame, keys: list[str], position: int) -> pd.Series:
-    """For each row the people at a position of its own group."""
-    there = made["people"].where(made["position"] == position).astype("float64")
-    return there.groupby([made[name] for name in keys]).transform("max") if keys else pd.Series(there.max(), index=made.index)

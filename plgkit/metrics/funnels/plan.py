@@ -172,6 +172,8 @@ def plan(steps: Any, *, within_days: int | None = None, **asked: Any) -> Plan:
     if within_days is not None and "window" in asked:
         raise BadParameter("window", asked["window"], expected="one of window and within_days, not both")
     read, effect = read_steps(steps), asked.pop("exclude_effect", "stop")
+    if effect not in get_args(Effect):
+        raise BadParameter("exclude_effect", effect, expected=f"one of {', '.join(get_args(Effect))}")
     found: dict[str, Any] = {"steps": read}
     for name, value in (asked | ({} if within_days is None else {"window": within_days})).items():
         found[name] = _READ[name](name, value, read, effect) if name in _READ else value
@@ -202,6 +204,8 @@ def _read_exclude(name: str, value: Any, steps: tuple[Step, ...], effect: Effect
         if isinstance(each, Exclusion):
             found.append(each)
             continue
+        if not isinstance(each, (str, list, tuple, Mapping, Step)) or not each:
+            raise BadParameter(name, value, expected='events that must not happen, such as {"event": "logged_out", "after": 1, "before": 2}')
         if not isinstance(each, Mapping):
             each = {"event": each}
         what = step({key: rest for key, rest in each.items() if key not in ("after", "before", "effect")})
@@ -270,6 +274,8 @@ def _check(made: Plan) -> None:
                 raise BadParameter("order", made.order, expected=f"ordered or strict with {name}: in any order there is no step before")
     if made.order == "strict" and made.exclude:
         raise BadParameter("order", made.order, expected="ordered with exclude: strictly, nothing can happen between two steps")
+    if made.start and made.end and made.start > made.end:
+        raise BadParameter("start", str(made.start), expected=f"a day up to end, which is {made.end}")
     if made.by and made.breakdown:
         raise BadParameter("breakdown", list(made.breakdown), expected="one of by and breakdown, not both")
     if made.attribution == "all" and made.hold:

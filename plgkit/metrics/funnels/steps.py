@@ -108,6 +108,10 @@ def step(event: AnyStep | None = None, where: Mapping[str, Any] | None = None, n
         choices = (Choice(event),)
     else:
         raise BadParameter("step", event, expected="an event, a list of events, or a mapping with event, where and name")
+    if where is not None and not isinstance(where, Mapping):
+        raise BadParameter("where", where, expected='properties and what they must be, such as {"plan": "team"}')
+    if name is not None and not (isinstance(name, str) and name):
+        raise BadParameter("name", name, expected="what to call the step, as text")
     more = tuple(_condition(key, rule) for key, rule in (where or {}).items())
     flat = tuple(each for rules in more for each in rules)
     found = Step(tuple(Choice(each.event, (*each.where, *flat)) for each in choices), name)
@@ -124,6 +128,10 @@ def _from_mapping(given: Mapping[str, Any]) -> Step:
 
 
 def _condition(key: str, rule: Any) -> tuple[Condition, ...]:
+    if not isinstance(key, str) or not key:
+        raise BadParameter("where", {key: rule}, expected="the name of a property before each value")
+    if rule is None or (isinstance(rule, (list, tuple, set, Mapping)) and not rule):
+        raise BadParameter(f"where[{key!r}]", rule, expected='a value, a list of values or operators; {"set": False} where it is missing')
     if isinstance(rule, (list, tuple, set)):
         return (Condition(key, "in", tuple(rule)),)
     if not isinstance(rule, Mapping):
@@ -134,6 +142,10 @@ def _condition(key: str, rule: Any) -> tuple[Condition, ...]:
     for sign, value in rule.items():
         if sign in COMPARED and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise BadParameter(f"where[{key!r}]", rule, expected=f"a number after {sign}")
+        if sign == "set" and not isinstance(value, bool):
+            raise BadParameter(f"where[{key!r}]", rule, expected="True or False after set")
+        if sign in ("in", "not_in") and not isinstance(value, (list, tuple, set)):
+            raise BadParameter(f"where[{key!r}]", rule, expected=f"a list of values after {sign}")
     return tuple(Condition(key, sign, tuple(value) if isinstance(value, (list, tuple, set)) else value)
                  for sign, value in rule.items())
 
