@@ -122,6 +122,15 @@ def test_periods_of_sign_up_are_compared_like_groups(data):
     assert found["p"][0] == pytest.approx(survival.logrank(people["seconds"], people["came"], people["period"]).p)
 
 
+def test_curves_of_periods_are_those_of_their_people(data):
+    people = waits(14)
+    found = activation.time_to_value_curve(data, grain="month")
+    for period, own in people.groupby("period"):
+        curve = survival.kaplan_meier(own["seconds"], own["came"])
+        ends = found[found["period"] == period]
+        assert ends["value"].iloc[-1] == pytest.approx(1 - curve[curve["time"] <= 14 * DAY]["survival"].iloc[-1])
+
+
 def test_a_single_group_is_compared_with_nobody():
     found = activation.time_to_value_compared(events(("ann", "shared", "2025-01-01")), event="shared")
     assert (found["channel"].tolist(), found["p"].isna().all()) == (["(none)"], True)

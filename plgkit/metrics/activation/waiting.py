@@ -94,13 +94,14 @@ def time_to_value(data: Data, *, event: Moment | None = None, silent_days: int |
 
 
 def _time_to_value_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    return durations.as_curve(frame, data, parameters, per=HOUR, upto=86400.0 * parameters["up_to_days"])
+    groups = {**parameters, "by": "period"} if parameters["grain"] else parameters
+    return durations.as_curve(frame, data, groups, per=HOUR, upto=86400.0 * parameters["up_to_days"])
 
 
 @measure(shape="curve", unit="share of sign-ups", better="higher", reads="users events",
          settings={"event": "activation.event"}, finish=_time_to_value_curve)
 def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: int = 14,
-                        by: str | None = None) -> Table:
+                        by: str | None = None, grain: Grain | None = None) -> Table:
     """Share of sign-ups who reached activation (`event`) by each hour of the first `up_to_days` days.
 
     Kaplan-Meier: who has not activated counts as on the way until the end of the data.
@@ -115,6 +116,8 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
         Where the curve ends; what happened later is not drawn.
     by
         Column to cut by.
+    grain
+        Cuts by periods of sign-up of this length instead.
 
     Returns
     -------
@@ -132,7 +135,10 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
     3  222.0   0.75        2
     4  336.0   0.75        1
     """
-    return durations.counted(_people(data, event, by), by=by, period=False)
+    people = _people(data, event, None if grain else by)
+    if grain:
+        people = people.mutate(period=data.period(people.day, grain))
+    return durations.counted(people, by=None if grain else by, period=grain is not None)
 
 
 def _outcomes(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
