@@ -45,12 +45,13 @@ def short(label: object, most: int = 28) -> str:
     --------
     >>> short("a name that goes on for longer than any chart has room")
     'a name that goes on for lon…'
-    >>> short(None), short("")
-    ('(none)', '(empty)')
+    >>> short(None), short(""), short(pd.Timestamp("2026-04-01"))
+    ('(none)', '(empty)', '1 Apr 2026')
     """
     if label is None or (isinstance(label, float) and np.isnan(label)):
         return "(none)"
-    text = " ".join(drawable(str(label)).split())
+    said = f"{label.day} {label:%b %Y}" if isinstance(label, pd.Timestamp) else str(label)
+    text = " ".join(drawable(said).split())
     if not text:
         return "(empty)"
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
