@@ -184,6 +184,7 @@ def drawings(names: list[str]) -> dict:
     gaps = table.assign(difference=table["value"] - 0.4, low=table["low"] - 0.4, high=table["high"] - 0.4)
     bins = pd.DataFrame({"from": np.arange(14) * 86400.0, "people": range(14, 0, -1)})
     days = pd.DataFrame({"days": range(1, 29), "people": range(28, 0, -1)})
+    again = pd.DataFrame({"x": range(61), "value": np.linspace(0, 1, 61), "low": 0.0, "high": 1.0})
     features = pd.DataFrame(
         {"feature": names, "breadth": np.linspace(0, 1, len(names)), "often": range(len(names))}
     )
@@ -206,6 +207,7 @@ def drawings(names: list[str]) -> dict:
             curves(["paid"]).drop(columns="channel"),
             plateau=pd.DataFrame({"value": [0.4], "low": [0.3], "high": [0.5], "first_age": [20], "last_age": [40]}),
         ),
+        "repeating": lambda: charts.repeating(again, x_label=names[0]),
         "inactive": lambda: charts.inactive(movements().assign(on_last_day=9, idle_1_7=20, idle_8_30=5, idle_over_30=70)),
         "growth_accounting": lambda: charts.growth_accounting(movements()),
         "mrr_movements": lambda: charts.mrr_movements(movements()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import ibis
 import numpy as np
@@ -34,7 +34,7 @@ def _cost(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 @measure(shape="table", unit="currency", better="lower", reads="spend users", finish=_cost,
          interval="exact Poisson interval of the sign-ups")
-def cost_per_signup(data: Data, *, by: Literal["channel"] | None = "channel", grain: Grain = "month") -> Table:
+def cost_per_signup(data: Data, *, by: str | None = "channel", grain: Grain = "month") -> Table:
     """Spend divided by sign-ups of the same period.
 
     By channel, or blended: with `by=None` all spend is divided by all sign-ups, paid or not.
@@ -87,7 +87,7 @@ def _cac(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.D
 @measure(shape="table", unit="currency", better="lower", reads="spend users subscriptions", finish=_cac,
          settings={"within_days": "conversion.within_days"}, interval="exact Poisson interval of the customers")
 def cac(data: Data, *, lag: Lag = "none", lag_days: int | None = None, within_days: int | None = None,
-        by: Literal["channel"] | None = "channel", grain: Grain = "quarter") -> Table:
+        by: str | None = "channel", grain: Grain = "quarter") -> Table:
     """Spend divided by the accounts that became paying (lag: `lag`): what a customer costs.
 
     By channel, or blended: with `by=None` all spend is divided by all new customers, whatever brought them. An

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def _months(spend: float, cells: pd.DataFrame | None, parameters: Mapping[str, A
 @measure(shape="table", unit="months", better="lower", reads="spend users subscriptions", settings=_SETTINGS,
          finish=_payback, interval="bootstrap over accounts")
 def cac_payback(data: Data, *, margin: float | None = None, lag: Lag = "none", lag_days: int | None = None,
-                within_days: int | None = None, by: Literal["channel"] | None = "channel",
+                within_days: int | None = None, by: str | None = "channel",
                 grain: Grain = "quarter") -> Table:
     """Months until new customers have earned back what they cost, by their first payments at a margin of `margin`.
 
@@ -154,7 +154,7 @@ def _lifetime(row: Mapping[str, Any], cells: pd.DataFrame | None, lately: tuple[
          finish=_ltv, interval="bootstrap over accounts: of revenue, of those won and of those lost, each for itself")
 def ltv_to_cac(data: Data, *, margin: float | None = None, churn_months: int = 12, lag: Lag = "none",
                lag_days: int | None = None, within_days: int | None = None,
-               by: Literal["channel"] | None = "channel", grain: Grain = "quarter") -> Table:
+               by: str | None = "channel", grain: Grain = "quarter") -> Table:
     """Lifetime value of a paying account, by the simple formula, as a multiple of what a new one costs.
 
     Lifetime value is gross margin (`margin`) times revenue per paying account and month, divided by the monthly
