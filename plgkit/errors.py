@@ -93,6 +93,23 @@ class BadParameter(PlgkitError, ValueError):
         super().__init__(f"{name} is {found!r}; expected {expected}.")
 
 
+class UnnamedParameter(PlgkitError, TypeError):
+    """A value given to a measure without the parameter's name."""
+
+    def __init__(self, value: object, known: Iterable[str], *, of: str):
+        has = ", ".join(known) or "none"
+        super().__init__(f"{of} takes its parameters by name, so that {value!r} tells nothing. It has: {has}.")
+
+
+class NotOpened(PlgkitError, TypeError):
+    """Something given to a measure that is not an opened source."""
+
+    def __init__(self, found: object):
+        what = "nothing" if found is None else f"a {type(found).__name__}"
+        super().__init__(f"A measure reads what plgkit.connect(source) gives, not {what}. "
+                         "Open the source first; plgkit.samples.tiny() is a small one to try.")
+
+
 class MissingTable(PlgkitError, LookupError):
     """A table that a measure reads and the data do not have."""
 

@@ -112,7 +112,7 @@ def test_where_nothing_is_spent_lifetime_value_over_cost_is_not_known(data):
 
 
 @pytest.mark.parametrize(("asked", "said"), [
-    ({"lag": "later"}, 'lag is \'later\'; expected "none", "shift" or "cohort".'),
+    ({"lag": "later"}, "lag is 'later'; expected one of none, shift, cohort."),
     ({"margin": 1.2}, "margin is 1.2; expected a share above 0 and up to 1, such as 0.8."),
     ({"churn_months": 0}, "churn_months is 0; expected a whole number of months, 1 or more."),
 ])
@@ -144,7 +144,7 @@ def test_a_trial_counts_for_the_first_person_of_its_account(tables):
     assert visitors[["numerator", "denominator"]].head(2).to_numpy().tolist() == [[0, 1], [1, 2]]
     with pytest.raises(BadParameter) as caught:
         acquisition.trial_signup(data, of="people")
-    assert str(caught.value) == 'of is \'people\'; expected "visitors" or "signups".'
+    assert str(caught.value) == "of is 'people'; expected one of visitors, signups."
 
 
 def test_the_split_by_channel_adds_up_to_all_and_to_the_organic_share():

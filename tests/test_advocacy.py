@@ -76,7 +76,7 @@ def test_invitations_of_both_kinds_add_up_and_activation_is_a_part_of_acceptance
     assert 0 < through.numerator.sum() < counts[None].numerator.sum()
     with pytest.raises(BadParameter) as caught:
         advocacy.invite_acceptance(company, kind="email")
-    assert str(caught.value) == "kind is 'email'; expected \"invite\", \"link\" or None for both."
+    assert str(caught.value) == "kind is 'email'; expected one of invite, link, or None."
 
 
 def test_who_came_by_an_invite_row_counts_as_viral_also_without_a_word_in_users(made, company):

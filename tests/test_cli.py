@@ -134,3 +134,9 @@ def test_the_glossary_says_how_other_tools_count():
     rows = json.loads(plgkit("glossary", "--tools", "--json").stdout)
     assert {"posthog", "mixpanel", "amplitude"} <= {row["tool"] for row in rows}
     assert "## Retention" in plgkit("glossary", "--markdown").stdout
+
+
+def test_the_glossary_explains_one_measure_and_names_the_nearest_to_a_misspelt_one():
+    assert "\ndefinition: Mean daily active people divided by" in plgkit("glossary", "engagement.stickiness").stdout
+    assert plgkit("glossary", "engagement.stickines").stderr.strip() == (
+        "No measure 'engagement.stickines' in the catalogue. Did you mean 'engagement.stickiness'?")

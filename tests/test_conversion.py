@@ -63,7 +63,7 @@ def test_the_two_motions_add_up_to_all_first_payments(company):
     assert counts[0] == counts[1] + counts[2]
     with pytest.raises(BadParameter) as caught:
         conversion.free_to_paid(company, motion="phone")
-    assert str(caught.value) == "motion is 'phone'; expected \"self_serve\", \"sales\" or None for both."
+    assert str(caught.value) == "motion is 'phone'; expected one of self_serve, sales, or None."
 
 
 def test_more_days_never_lower_the_share_of_a_month_that_is_old_enough(company):

@@ -65,12 +65,15 @@ def compare_command(name: str, other: str, source: str | None, as_of: str | None
                     settings: tuple[str, ...], age: int | None, form: str, as_json: bool) -> None:
     """Show which people another TOOL's definition of a MEASURE counts differently, and why.
 
-    TOOL is posthog, mixpanel or amplitude, or name=value for another parameter of the measure.
+    MEASURE is funnel, retention.cohorts, retention.curve, retention.growth_accounting or engagement.stickiness.
+    TOOL is posthog, mixpanel or amplitude (for a funnel also clickhouse), or name=value for another parameter of
+    the measure.
 
     \b
     Example:
       plgkit compare retention.cohorts mixpanel exports/ --set unit=day --age 7
       plgkit compare retention.cohorts clock=rolling exports/
+      plgkit compare funnel mixpanel exports/ --set steps='["signed_up", "paid"]'
     """
     from plgkit.definitions import compare
 
@@ -109,20 +112,35 @@ def sensitivity_command(name: str, source: str | None, as_of: str | None, playbo
 
 
 @click.command("glossary")
+@click.argument("name", required=False, metavar="[MEASURE]")
 @click.option("--tools", is_flag=True, help="How other tools count, and where plgkit differs on purpose.")
 @click.option("--markdown", is_flag=True, help="As a page of Markdown.")
 @format_options
-def glossary_command(tools: bool, markdown: bool, form: str, as_json: bool) -> None:
-    """Explain every measure, or how other tools count.
+def glossary_command(name: str | None, tools: bool, markdown: bool, form: str, as_json: bool) -> None:
+    """Explain every measure, one MEASURE, or how other tools count.
 
     \b
     Example:
+      plgkit glossary engagement.stickiness
       plgkit glossary --markdown > glossary.md
       plgkit glossary --tools
     """
     from plgkit.glossary import as_markdown, glossary, other_tools, tools_as_markdown
+    from plgkit.metrics import registry
 
     if markdown:
         click.echo(tools_as_markdown() if tools else as_markdown(glossary()))
         return
-    show(other_tools() if tools else glossary(), form, as_json)
+    whole = form != "table" or as_json
+    if tools:
+        show(other_tools(), form, as_json)
+    elif name is None:
+        show(glossary() if whole else glossary()[["measure", "definition"]], form, as_json)
+    else:
+        words = glossary()
+        found = words[words["measure"] == registry.find(name).name]
+        if whole:
+            show(found, form, as_json)
+            return
+        for column, text in found.iloc[0].items():
+            click.echo(click.wrap_text(f"{column.replace('_', ' ')}: {text}", 100, subsequent_indent="  "))

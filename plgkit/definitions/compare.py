@@ -72,9 +72,13 @@ def compare(data: Data, measure: str | Measure, other: str | Mapping[str, Any], 
     >>> found.attrs["verdict"]
     '1 of 4 people is counted differently, because of clock.'
     """
-    name = measure if isinstance(measure, str) else measure.name.replace("funnels.ordered", "funnel")
-    if name not in _WHO:
+    name = measure.name.replace("funnels.ordered", "funnel") if isinstance(measure, Measure) else measure
+    if not isinstance(name, str) or name not in _WHO:
         raise BadParameter("measure", name, expected=f"one of {', '.join(_WHO)}")
+    if not isinstance(other, (str, Mapping)):
+        raise BadParameter("other", other, expected='a tool such as "posthog", or the parameters that differ, such as {"clock": "rolling"}')
+    if isinstance(examples, bool) or not isinstance(examples, int) or examples < 0:
+        raise BadParameter("examples", examples, expected="a whole number, 0 or more")
     measure = ordered if name == "funnel" else registry.find(name)
     ours = _resolved(data, measure, parameters)
     theirs = _resolved(data, measure, {**parameters, **({"like": other} if isinstance(other, str) else other)})
@@ -110,6 +114,7 @@ def _walk(data: Data, measure: Measure, count: Callable[..., Table], ours: dict[
           theirs: dict[str, Any]) -> Iterator[tuple[str, Table, Table | None, dict[str, Any], dict[str, Any]]]:
     """From ours to theirs: the parameters changed, who is counted then, and who was before."""
     here, before = dict(ours), _people(data, count, ours)
+    measure.function(data, **theirs)  # refuses what cannot be asked; a step on the way there may not make sense
     yield "", before, None, {}, {}
     names, changed = [name for name in ours if ours[name] != theirs[name] and name not in ("like", "by", "average")], []
     for name in names:

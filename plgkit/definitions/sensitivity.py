@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from plgkit.errors import BadParameter, PlgkitError
+from plgkit.errors import BadParameter, PlgkitError, UnknownParameter
 from plgkit.metrics import registry
 from plgkit.metrics.registry import Measure
 from plgkit.notebook import reading
@@ -68,7 +68,9 @@ def sensitivity(data: Data, measure: str | Measure, *, conclusion: Conclusion | 
     >>> found.attrs["verdict"]
     'The conclusion (cannot tell) is the same under all 3 definitions.'
     """
-    measure = registry.find(measure) if isinstance(measure, str) else measure
+    measure = measure if isinstance(measure, Measure) else registry.find(measure)
+    measure.resolve(data, parameters)
+    _check_vary(measure, vary)
     drawn = _which(data, measure, conclusion, parameters)
     choices = dict(vary) if vary is not None else plausible(data, measure, parameters)
     if not choices:
@@ -112,6 +114,16 @@ def plausible(data: Data, measure: Measure, parameters: Mapping[str, Any]) -> di
     return found
 
 
+def _check_vary(measure: Measure, vary: object) -> None:
+    if vary is None:
+        return
+    if not isinstance(vary, Mapping) or not all(isinstance(each, (list, tuple)) and each for each in vary.values()):
+        raise BadParameter("vary", vary, expected='a list of values for each parameter, such as {"within_days": [3, 14]}')
+    for name in vary:
+        if name not in measure.parameters:
+            raise UnknownParameter(name, measure.parameters, of=measure.name)
+
+
 def _which(data: Data, measure: Measure, conclusion: str | None, parameters: Mapping[str, Any]) -> str:
     goal = data.playbook.targets.get(measure.name)
     drawn = conclusion or ("best" if parameters.get("by") else "target" if goal else "change")
@@ -136,6 +148,8 @@ def _pairs(choices: Mapping[str, list[Any]]) -> Iterator[tuple[str, Any]]:
 
 def _row(data: Data, measure: Measure, drawn: str, parameters: Mapping[str, Any], name: str, value: Any) -> list[Any]:
     frame = measure(data, **parameters)
+    if "value" not in frame:
+        raise BadParameter("measure", measure.name, expected="one whose frame has a value to draw a conclusion from")
     if "median_among" in frame:
         frame = reading.among(frame)
     final = reading.judged(frame)

@@ -46,7 +46,7 @@ def _first_open(data: Data, asked: Question, age: int) -> dt.date:
         local = (data.end - (age + 1) * block).replace(tzinfo=dt.UTC).astimezone(zoneinfo.ZoneInfo(zone))
         return engine.period_of(local.date(), asked.unit, start)
     found = engine.period_of(data.as_of + engine.DAY, asked.unit, start)
-    for _ in range(age):
+    for _back in range(age):
         found = engine.period_of(found - engine.DAY, asked.unit, start)
     return found
 

@@ -11,7 +11,6 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter
 from plgkit.metrics import ledger, shapes
 from plgkit.metrics.people import Moment, activated, closed, segmented, within
 from plgkit.metrics.registry import measure
@@ -23,8 +22,6 @@ Kind = Literal["invite", "link"]
 
 def sent(data: Data, kind: Kind | None) -> Table:
     """Invitations, shared links, or both; rows that do not say are invitations."""
-    if kind not in (None, "invite", "link"):
-        raise BadParameter("kind", kind, expected='"invite", "link" or None for both')
     rows = data.invites.mutate(kind=_.kind.fill_null("invite"))
     return rows if kind is None else rows.filter(rows.kind == kind)
 
@@ -132,8 +129,6 @@ def invite_acceptance(data: Data, *, within_days: int | None = None, kind: Kind 
           period  numerator  denominator  value
     0 2025-01-01          1            2    0.5
     """
-    if through not in ("accepted", "activated"):
-        raise BadParameter("through", through, expected='"accepted" or "activated"')
     rows = sent(data, kind)
     rows = rows.select("invitee_id", "sent_at", "accepted_at", user_id=_.inviter_id, period=data.period(_.day, grain))
     done_at = rows.accepted_at

@@ -10,7 +10,6 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter
 from plgkit.metrics import durations, ledger, shapes
 from plgkit.metrics.accounts import first_payments, openings, trials
 from plgkit.metrics.people import closed, segmented, within
@@ -57,18 +56,12 @@ def free_to_paid(data: Data, *, within_days: int | None = None, motion: Motion |
     >>> int(free_to_paid(samples.tiny(), motion="self_serve").numerator[0])
     1
     """
-    _check_motion(motion)
     accounts = _before_paying(data, openings(data), "created_at")
     accounts = segmented(data, accounts.mutate(period=data.period(_.day, grain)), by, unit="account_id")
     hit = within(accounts.paid_at, accounts.created_at, within_days)
     if motion is not None:
         hit = hit & (accounts.paid_by == motion).fill_null(False)
     return shapes.rate(accounts, by=by, hit=hit, mature=closed(data, accounts.created_at, within_days))
-
-
-def _check_motion(motion: str | None) -> None:
-    if motion not in (None, "self_serve", "sales"):
-        raise BadParameter("motion", motion, expected='"self_serve", "sales" or None for both')
 
 
 def _before_paying(data: Data, accounts: Table, start: str) -> Table:
@@ -158,8 +151,6 @@ def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", 
 
 def _waits(data: Data, start: str, by: str | None) -> Table:
     """How long each account took to pay, or has not paid yet: `duration` in seconds and `reached`."""
-    if start not in ("account", "trial"):
-        raise BadParameter("start", start, expected='"account" or "trial"')
     moment = "created_at" if start == "account" else "trial_started_at"
     rows = _before_paying(data, openings(data) if start == "account" else trials(data), moment)
     rows = segmented(data, rows, by, unit="account_id")
@@ -317,7 +308,6 @@ def contract_value(data: Data, *, motion: Motion | None = None, by: str | None =
           period  value  n
     0 2025-01-01  420.0  2
     """
-    _check_motion(motion)
     paid = first_payments(data)
     paid = paid.filter(paid.motion == motion) if motion is not None else paid
     rows = segmented(data, paid.mutate(period=data.period(_.paid_day, grain)), by, unit="account_id")

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
 
-from plgkit.errors import BadParameter, MissingSetting, UnknownMeasure, UnknownParameter
-from plgkit.metrics import presets
+from plgkit.errors import (
+    BadParameter,
+    MissingSetting,
+    NotOpened,
+    UnknownMeasure,
+    UnknownParameter,
+    UnnamedParameter,
+)
+from plgkit.metrics import given, presets
 from plgkit.playbook import Playbook
 from plgkit.sources import engine
 from plgkit.sources.data import Data
@@ -95,9 +102,11 @@ class Measure:
         signature = inspect.signature(self.function)
         return dict(list(signature.parameters.items())[1:])
 
-    def __call__(self, data: Data, *, level: float = 0.95, **parameters: Any) -> pd.DataFrame:
+    def __call__(self, data: Data, *unnamed: object, level: float = 0.95, **parameters: Any) -> pd.DataFrame:
         """The measure as a frame; `level` is the share that intervals cover."""
-        if not 0 < level < 1:
+        if unnamed:
+            raise UnnamedParameter(unnamed[0], self.parameters, of=self.name)
+        if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
             raise BadParameter("level", level, expected="a share between 0 and 1, such as 0.95")
         resolved = self.resolve(data, parameters)
         asked = f"{self.name}({resolved!r}, {level})"
@@ -131,6 +140,8 @@ class Measure:
 
     def resolve(self, data: Data, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: those given, then the playbook's, then the function's own."""
+        if not isinstance(data, Data):
+            raise NotOpened(data)
         for name in parameters:
             if name not in self.parameters:
                 raise UnknownParameter(name, self.parameters, of=self.name)
@@ -138,7 +149,7 @@ class Measure:
             parameters = {**presets.preset(parameters["like"], self.preset), **parameters}
         resolved = {}
         for name, parameter in self.parameters.items():
-            value = parameters.get(name, parameter.default)
+            value = parameters.get(name, None if parameter.default is parameter.empty else parameter.default)
             if value is None and name in self.settings:
                 value = _setting(data.playbook, self.settings[name], self)
             resolved[name] = value
@@ -153,6 +164,7 @@ class Measure:
                 raise BadParameter(name, value, expected=f"one of {', '.join(get_args(engine.Grain))}")
             if name.endswith("_days") and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise BadParameter(name, value, expected="a whole number of days, 1 or more")
+            given.check(self.function, name, str(self.parameters[name].annotation), value)
 
     def __repr__(self) -> str:
         return f"<measure {self.name}: {self.summary}>"
@@ -254,7 +266,7 @@ def find(name: str) -> Measure:
         If there is none of this name; the nearest is named.
     """
     known = measures()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise UnknownMeasure(name, known)
     return known[name]
 

@@ -73,6 +73,9 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
         words = _playbook(playbook, None)
         connection, prepared, made = _from_connection(source, words)
     else:
+        if not isinstance(source, (str, Path)):
+            raise BadSource(f"The source is of type {type(source).__name__}; expected a folder or file, a mapping of tables to "
+                            'data frames such as {"events": frame}, or an Ibis connection.')
         path = _existing(source)
         words = _playbook(playbook, path)
         connection, prepared, made = _from_path(path, words)

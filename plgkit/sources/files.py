@@ -120,6 +120,9 @@ def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame | py
     """Take a pandas frame or an Arrow table as the table `name`."""
     if not isinstance(frame, (pd.DataFrame, pyarrow.Table)):
         raise BadSource(f"The table {name!r} is a {type(frame).__name__}; expected a pandas DataFrame.")
+    if not len(frame.columns if isinstance(frame, pd.DataFrame) else frame.column_names):
+        raise BadSource(f"The table {name!r} has no column; expected one row per {TABLES[name].one_row}, with "
+                        f"{', '.join(TABLES[name].required)}.")
     connection.con.register(f"frame_{name}", _plain(frame) if isinstance(frame, pd.DataFrame) else frame)
     connection.raw_sql(f"CREATE TABLE raw_{name} AS SELECT * FROM frame_{name}")
     connection.con.unregister(f"frame_{name}")

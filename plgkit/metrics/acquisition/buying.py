@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import ibis
 import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter, UnknownSegment
+from plgkit.errors import UnknownSegment
 from plgkit.metrics import ledger, shapes
 from plgkit.metrics.accounts import first_payments, openings
 from plgkit.metrics.people import NONE, segmented, within
@@ -28,8 +28,6 @@ def bought(data: Data, *, lag: Lag, lag_days: int | None, within_days: int, by: 
 
     "spent": `minor` is money, `accounts` 0. "bought": so many `accounts` whose first payment was `minor` a month.
     """
-    if lag not in get_args(Lag):
-        raise BadParameter("lag", lag, expected='"none", "shift" or "cohort"')
     if by not in ("channel", None):
         raise UnknownSegment(by, ["channel"])
     keys = ["period", *([by] if by else [])]

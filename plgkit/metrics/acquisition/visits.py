@@ -10,7 +10,6 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter
 from plgkit.metrics import durations, shapes
 from plgkit.metrics import visitors as seen
 from plgkit.metrics.accounts import trials
@@ -126,8 +125,6 @@ def trial_signup(data: Data, *, of: Literal["visitors", "signups"] = "visitors",
           period  numerator  denominator
     0 2025-01-06          2            4
     """
-    if of not in ("visitors", "signups"):
-        raise BadParameter("of", of, expected='"visitors" or "signups"')
     if of == "visitors":
         people = seen.prospects(data, channel=by == "channel").drop("signed_up_at").mutate(start_at=_.first_at)
     else:

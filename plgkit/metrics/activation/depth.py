@@ -88,6 +88,7 @@ def engagement_depth(data: Data, *, sessions: int = 3, core: list[str] | None = 
     1  features  4   1.00     1.0
     2   minutes  4   6.25     0.0
     """
+    data.event(core)  # refuses a misspelt one, which would read as never used
     people = data.users.select("user_id", "signed_up_at")
     sat = sittings.whole(data, gap_minutes=gap_minutes).inner_join(people, "user_id")
     shut = sat.signed_up_at + ibis.interval(days=within_days)

@@ -22,7 +22,7 @@ from plgkit.sources.engine import Grain
 def funnel(data: Data, steps: list[AnyStep], *, order: Order | None = None, window: Window | None = None,
            within_days: int | None = None, step_windows: list[Window | None] | None = None, entry: Entry | None = None,
            exclude: list[Any] | None = None, exclude_effect: Effect | None = None, hold: str | list[str] | None = None,
-           optional: list[int] | None = None, count: Count | None = None, breakdown: str | list[str] | None = None,
+           optional: int | str | list[int | str] | None = None, count: Count | None = None, breakdown: str | list[str] | None = None,
            attribution: str | int | None = None, top: int | None = None, tie_seconds: float | None = None,
            by: str | None = None, grain: Grain | None = None, start: str | dt.date | None = None,
            end: str | dt.date | None = None, like: str | None = None, level: float = 0.95) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def options(like: str | None, given: dict[str, Any]) -> dict[str, Any]:
 def ordered(data: Data, *, steps: list[AnyStep], order: Order = "ordered", window: Window = "14 days",
             step_windows: list[Window | None] | None = None, entry: Entry = "first",
             exclude: list[Any] | None = None, exclude_effect: Effect | None = None, hold: str | list[str] | None = None,
-            optional: list[int] | None = None, count: Count = "people", breakdown: str | list[str] | None = None,
+            optional: int | str | list[int | str] | None = None, count: Count = "people", breakdown: str | list[str] | None = None,
             attribution: str | int | None = None, top: int | None = None, tie_seconds: float | None = None,
             by: str | None = None, grain: Grain | None = None, start: str | dt.date | None = None,
             end: str | dt.date | None = None) -> Table:

@@ -219,8 +219,6 @@ def growth_accounting(data: Data, *, event: Names | None = None, count: Count = 
     0            0         1          3             0
     1            1         0          1             2
     """
-    if count not in _UNIT:
-        raise BadParameter("count", count, expected=f"one of {', '.join(_UNIT)}")
     if inactive is not None and (not inactive or sorted({*inactive, 0})[1:] != list(inactive)):
         raise BadParameter("inactive", inactive, expected="rising whole numbers of days, such as [7, 30]")
     if (trailing_days or inactive) and (event is not None or count != "people"):
