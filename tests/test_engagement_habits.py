@@ -183,6 +183,14 @@ def test_the_rhythm_says_by_which_period_to_look(days, look_by):
     assert found[["value", "look_by"]].iloc[0].tolist() == [days, look_by]
 
 
+@pytest.mark.parametrize("event", [3, ["a", 3], {"a": 1}])
+def test_the_core_event_is_a_name_or_a_list_of_names(data, event):
+    with pytest.raises(BadParameter) as caught:
+        engagement.usage_interval(data, event=event)
+    assert str(caught.value) == (
+        f"event is {event!r}; expected the name of an event, or a list of names; an empty list is any activity.")
+
+
 def test_a_window_must_be_longer_than_the_days_in_which_a_repeat_counts(data):
     with pytest.raises(BadParameter) as caught:
         engagement.usage_interval(data, within_days=60, trailing_days=60)

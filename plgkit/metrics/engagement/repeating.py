@@ -18,6 +18,8 @@ from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.stats import repeating
 
+Use = str | list[str]
+"""An event, or several of which any counts; an empty list is any activity."""
 CADENCES = ((3, "day"), (10, "week"), (45, "month"))
 """The longest usage interval, in days, for which each period is the one to look by; beyond it is the quarter."""
 _SETTINGS = {"event": "features.core"}
@@ -36,8 +38,10 @@ def cadence(days: float) -> str | None:
     return next((name for most, name in CADENCES if days <= most), "quarter")
 
 
-def gaps(data: Data, *, event: str | list[str], trailing_days: int, by: str | None) -> Table:
+def gaps(data: Data, *, event: Use, trailing_days: int, by: str | None) -> Table:
     """How many people share a `duration` in days from their first day in the window to the next, `reached` or not yet."""
+    if not isinstance(event, str) and not (isinstance(event, list) and all(isinstance(each, str) for each in event)):
+        raise BadParameter("event", event, expected="the name of an event, or a list of names; an empty list is any activity")
     rows = data.event(event) if event else data.activity
     rows = rows.filter(rows.day > ibis.date((data.as_of - trailing_days * engine.DAY).isoformat()))
     firsts = rows.group_by("user_id").aggregate(first=_.day.min())
@@ -70,7 +74,7 @@ def _interval(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
 
 @measure(shape="table", unit="days", better="neither", reads="events", settings=_SETTINGS, finish=_interval,
          interval="bootstrap over people of the Kaplan-Meier curve")
-def usage_interval(data: Data, *, event: str | list[str] | None = None, share: float = 0.8, within_days: int = 60,
+def usage_interval(data: Data, *, event: Use | None = None, share: float = 0.8, within_days: int = 60,
                    trailing_days: int = 90, by: str | None = None) -> Table:
     """Days within which a share (`share`) of those who repeat the core event within `within_days` days have done so.
 
@@ -146,7 +150,7 @@ def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
 
 @measure(shape="curve", unit="share of those who repeat", better="neither", reads="events", settings=_SETTINGS,
          finish=_curve, interval="bootstrap over people")
-def usage_interval_curve(data: Data, *, event: str | list[str] | None = None, within_days: int = 60,
+def usage_interval_curve(data: Data, *, event: Use | None = None, within_days: int = 60,
                          trailing_days: int = 90, by: str | None = None) -> Table:
     """Of those who repeat the core event within `within_days` days, the share that has done so by each day.
 

@@ -73,7 +73,7 @@ def _mean(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 @measure(shape="rate", unit="points", better="higher", reads="events", settings=_SETTINGS, finish=_mean,
          interval="bootstrap over people")
-def score(data: Data, *, core: list[str] | None = None, weights: dict[str, float] | None = None,
+def score(data: Data, *, core: list[str] | None = None, weights: Weights | dict[str, float] | None = None,
           full_actions: int | None = None, full_days: int | None = None, trailing_days: int = 28,
           by: str | None = None, grain: Grain = "month") -> Table:
     """Mean engagement score of active people over `trailing_days` days: breadth, depth and frequency of use, 0 to 100.
@@ -143,7 +143,7 @@ def _bins(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 @measure(shape="table", unit="share of active people", better="neither", reads="events", settings=_SETTINGS,
          finish=_bins, interval="Wilson interval")
-def score_distribution(data: Data, *, core: list[str] | None = None, weights: dict[str, float] | None = None,
+def score_distribution(data: Data, *, core: list[str] | None = None, weights: Weights | dict[str, float] | None = None,
                        full_actions: int | None = None, full_days: int | None = None, trailing_days: int = 28,
                        by: str | None = None) -> Table:
     """How engagement scores of the last `trailing_days` days are spread: people by tens of points.
@@ -182,7 +182,7 @@ def _listed(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
 
 @measure(shape="table", unit="points", better="higher", reads="events", settings=_SETTINGS, finish=_listed,
          interval="none: it is a list of people")
-def scores(data: Data, *, core: list[str] | None = None, weights: dict[str, float] | None = None,
+def scores(data: Data, *, core: list[str] | None = None, weights: Weights | dict[str, float] | None = None,
            full_actions: int | None = None, full_days: int | None = None, trailing_days: int = 28,
            by: str | None = None) -> Table:
     """Who is active in the last `trailing_days` days, with the engagement score of each and what it is made of.
