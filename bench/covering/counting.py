@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 
@@ -14,12 +17,14 @@ from plgkit.metrics import find
 from plgkit.playbook import read_playbook
 from plgkit.samples import company
 from plgkit.samples.clock import LAST_DAY
+from plgkit.sources import engine
 from plgkit.sources.connect import connect
+from plgkit.sources.data import Data
 
 from .cases import Case
 from .clean import Clean
 
-PEOPLE = 1_000
+PEOPLE = 2_000
 BATCH = 50
 _OTHER_SEEDS = 1_000_000
 _TABLES = {"events", "users", "visits", "invites", "surveys"}
@@ -47,16 +52,14 @@ def one_run(cases: Iterable[Case], seed: int, people: int = PEOPLE) -> list[dict
     """Make up a company, open it, and ask every case."""
     made = company(people=people, seed=seed)
     tables = {name: rows for name, rows in made.tables.items() if name in _TABLES}
-    data = connect(tables, playbook=_words(made.playbook), as_of=LAST_DAY)
+    # Kept tables are numbered; with the same numbers, queries are the same for all companies.
+    engine._numbers = itertools.count(1)
+    data = connect(tables, playbook=read_playbook(made.playbook), as_of=LAST_DAY)
     return [_ask(case, data) for case in cases]
 
 
-def _words(text: str) -> Any:
-    return read_playbook(text)
-
-
-def _ask(case: Case, data: Any) -> dict[str, float]:
-    frame = find(case.measure)(data, **case.parameters)
+def _ask(case: Case, data: Data) -> dict[str, float]:
+    frame = answer(case, data)
     for column, wanted in case.row.items():
         if column == "upto":
             frame = frame[frame["x"] <= wanted].tail(1)
@@ -65,6 +68,37 @@ def _ask(case: Case, data: Any) -> dict[str, float]:
     if len(frame) != 1:
         return {"value": np.nan, "low": np.nan, "high": np.nan}
     return dict(zip(("value", "low", "high"), map(float, frame.iloc[0][list(case.columns)]), strict=True))
+
+
+@dataclass
+class _Written:
+    """A query as text on one company's engine; what `engine.run` asks of a query."""
+
+    data: Data
+    text: str
+    kinds: ibis.Schema
+
+    def execute(self) -> pd.DataFrame:
+        return self.data.connection.con.execute(self.text).df()
+
+    def schema(self) -> ibis.Schema:
+        return self.kinds
+
+
+_WRITTEN: dict[str, tuple[str, ibis.Schema]] = {}
+
+
+def answer(case: Case, data: Data) -> pd.DataFrame:
+    """The frame of a case's measure, by a query that is written for the first company only: that takes longest."""
+    measure, asked = find(case.measure), json.dumps([case.measure, case.parameters], default=str, sort_keys=True)
+    if asked not in data.answers:
+        resolved = measure.resolve(data, case.parameters)
+        if asked not in _WRITTEN:
+            query = measure.function(data, **resolved)
+            _WRITTEN[asked] = engine.sql(query), query.schema()
+        rows = data.run(_Written(data, *_WRITTEN[asked]))
+        data.answers[asked] = measure.finish(rows, data, {**resolved, "level": 0.95})
+    return data.answers[asked]
 
 
 def key(case: Case) -> str:

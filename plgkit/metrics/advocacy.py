@@ -11,11 +11,12 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.metrics import ledger, shapes
+from plgkit.metrics import families, shapes
 from plgkit.metrics.people import Moment, activated, closed, segmented, within
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
+from plgkit.stats import families as ratios
 
 Kind = Literal["invite", "link"]
 
@@ -35,20 +36,16 @@ def brought(data: Data) -> Table:
 
 
 def _as_k(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Cells of alike people as invitees per person, with an interval by resampling people."""
-    by, level = parameters.get("by"), parameters["level"]
-    keys = ["period", *([by] if by else [])]
-    made = ledger.resampled(frame[frame["mature"] == 1].drop(columns="mature"), keys, level)
-    young = frame[frame["mature"] == 0].groupby(keys, sort=True)["count"].sum().rename("immature").reset_index()
-    made = made.merge(young, on=keys, how="outer")
-    counts = ["numerator", "denominator", "immature"]
-    made = made.assign(**made[counts].fillna(0).astype("int64"))
+    """Invitees per person, with the interval of a ratio; where nothing differs there is none."""
+    made = frame.assign(value=frame["numerator"] / frame["denominator"].where(frame["denominator"] > 0))
+    made["low"], made["high"] = ratios.logarithmic(
+        *(made[name] for name in ("numerator", "denominator", *shapes.FAMILY_SUMS)), level=parameters["level"])
     return shapes.ordered(made, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
 @measure(shape="rate", unit="activated invitees per sign-up", better="higher", reads="users invites events",
          settings={"event": "activation.event", "within_days": "invites.within_days"}, finish=_as_k,
-         interval="bootstrap over people")
+         interval=families.LOGARITHMIC)
 def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None = None, by: str | None = None,
              grain: Grain = "month") -> Table:
     """Invitees each new person brings who activate (`event`) within `within_days` days of that person's sign-up.
@@ -73,7 +70,7 @@ def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None
     Returns
     -------
     One row per period of sign-up: period, numerator (activated invitees), denominator (people), value
-    (may be above 1), low, high (resampled people), immature (people).
+    (may be above 1), low, high, immature (people).
 
     Examples
     --------
@@ -88,12 +85,9 @@ def k_factor(data: Data, *, event: Moment | None = None, within_days: int | None
     people = data.users.left_join(came, data.users.user_id == came.inviter_id)
     people = people.mutate(
         hit=within(people.activated_at, people.signed_up_at, within_days).ifelse(1, 0),
-        mature=closed(data, people.signed_up_at, within_days).ifelse(1, 0), period=data.period(people.day, grain))
-    people = people.group_by("user_id", "period", "mature").aggregate(numerator=_.hit.sum().cast("int64"))
-    people = segmented(data, people, by)
-    cells = people.group_by("period", *([by] if by else []), "mature", "numerator").aggregate(
-        count=_.count().cast("int64"))
-    return cells.mutate(denominator=ibis.literal(1, "int64"))
+        people=closed(data, people.signed_up_at, within_days).ifelse(1, 0), period=data.period(people.day, grain))
+    people = people.group_by("user_id", "period", "people").aggregate(brought=_.hit.sum().cast("int64"))
+    return families.ratio(data, segmented(data, people.mutate(hits=people.people * people.brought), by), by=by)
 
 
 @measure(shape="rate", unit="share of invitations", better="higher", reads="users invites",
@@ -143,7 +137,7 @@ def invite_acceptance(data: Data, *, within_days: int | None = None, kind: Kind 
                        mature=closed(data, rows.sent_at, within_days))
 
 
-@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users")
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users", interval=families.WIDENED)
 def viral_signups(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Share of sign-ups that came by an invitation or a shared link.
 
@@ -178,7 +172,7 @@ def viral_signups(data: Data, *, by: str | None = None, grain: Grain = "month") 
         people = people.left_join(by_invite, people.user_id == by_invite.newcomer)
         people = people.mutate(came=people.came | people.newcomer.notnull())
     people = segmented(data, people, by)
-    return shapes.rate(people, by=by, hit=people.came, mature=ibis.literal(True))
+    return families.rate(data, people, by=by, hit=people.came, mature=ibis.literal(True))
 
 
 def _names_inviters(data: Data) -> bool:
@@ -191,7 +185,7 @@ def _with_complete(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any
 
 
 @measure(shape="rate", unit="share of active people", better="higher", reads="users events invites",
-         finish=_with_complete)
+         finish=_with_complete, interval=families.WIDENED)
 def sharing_rate(data: Data, *, kind: Kind | None = None, by: str | None = None, grain: Grain = "month") -> Table:
     """Share of the people active in a period who invite somebody or share a link in it.
 
@@ -225,7 +219,7 @@ def sharing_rate(data: Data, *, kind: Kind | None = None, by: str | None = None,
     shared = shared.group_by("user_id", "period").aggregate(shared=_.count())
     rows = active.left_join(shared, ["user_id", "period"])
     rows = segmented(data, rows.select("user_id", "period", shares=rows.shared.notnull()), by)
-    return shapes.rate(rows, by=by, hit=rows.shares, mature=ibis.literal(True))
+    return families.rate(data, rows, by=by, hit=rows.shares, mature=ibis.literal(True))
 
 
 def _as_nps(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:

@@ -19,11 +19,12 @@ COLUMNS = ["n", "events", "value", "low", "high", "q25", "q75", "median_among", 
 def counted(people: Table, *, by: str | None, period: bool) -> Table:
     """How many people share each `duration` (seconds) and `reached` (1 got there, 0 not yet).
 
-    And, where people have it, each `left`: the seconds after which they left without having got there.
+    And, where people have it, each `left`: the seconds after which they left without having got there; and
+    `dealt`, a group of families (see `families.dealt`).
     """
     keys = [*(["period"] if period else []), *([by] if by else [])]
-    left = ["left"] if "left" in people.columns else []
-    return people.group_by(*keys, "duration", "reached", *left).aggregate(people=_.count().cast("int64"))
+    more = [name for name in ("left", "dealt") if name in people.columns]
+    return people.group_by(*keys, "duration", "reached", *more).aggregate(people=_.count().cast("int64"))
 
 
 def as_distribution(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, per: float) -> pd.DataFrame:
@@ -39,7 +40,8 @@ def as_distribution(frame: pd.DataFrame, data: Data, parameters: Mapping[str, An
 
 
 def _one(group: pd.DataFrame, level: float, per: float) -> dict[str, float]:
-    curve = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"], level=level)
+    curve = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"], groups=group.get("dealt"),
+                                  level=level)
     value, low, high = survival.quantile(curve, 0.5)
     reached = group[group["reached"] == 1].sort_values("duration")
     _, among_low, among_high = intervals.quantile(reached["duration"], counts=reached["people"], level=level)
@@ -68,7 +70,7 @@ def as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, 
     parts = []
     for name, group in frame.assign(everyone=0).groupby(by or "everyone", sort=True):
         waiting = survival.kaplan_meier(group["duration"], group["reached"], weights=group["people"],
-                                        level=parameters["level"])
+                                        groups=group.get("dealt"), level=parameters["level"])
         waiting = waiting[(waiting["time"] <= upto) & ((waiting["events"] > 0) | (waiting["time"] == 0))]
         left = group.loc[group["duration"] > upto, "people"].sum()
         if left and waiting["time"].iloc[-1] < upto:

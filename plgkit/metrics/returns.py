@@ -12,12 +12,12 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import AlwaysBack, BadParameter
+from plgkit.metrics import families
 from plgkit.metrics.funnels import steps
 from plgkit.metrics.funnels.steps import AnyStep, Choice
 from plgkit.metrics.people import NONE, segmented
 from plgkit.sources import engine, properties, rollups
 from plgkit.sources.data import Data
-from plgkit.sources.digests import Digest
 
 Rule = Literal["on", "on_or_after", "bracket"]
 Unit = Literal["hour", "day", "week", "month"]
@@ -170,13 +170,13 @@ def rows(data: Data, asked: Question, *, dealt: bool = False) -> Table:
 
     By the rule "on_or_after" a person stands at the last age they came back, and the frame adds up. With the
     reference "previous", `both` counts those who were also back at the age before. People may be
-    `dealt` out to 256 groups by a digest of their ids, named by that column.
+    `dealt` out to 256 groups, families together, named by that column.
     """
     if _from_rollup(data, asked) and not dealt:
         people, seen, unique = _from_firsts(data, asked.unit)
     else:
         people = starters(data, asked)
-        people = people.mutate(dealt=Digest(people.user_id).to_expr().substr(0, 2)) if dealt else people
+        people = families.dealt(data, people, always=True) if dealt else people
         seen, unique = aged(data, people, asked)
     keys = [*asked.keys, *(["dealt"] if dealt else [])]
     sizes = people.group_by(*keys).aggregate(people=_.count().cast("int64"))

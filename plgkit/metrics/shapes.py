@@ -29,7 +29,7 @@ from ibis.expr.types import BooleanValue, Table
 
 from plgkit.sources import engine
 from plgkit.sources.data import Data
-from plgkit.stats import intervals
+from plgkit.stats import families, intervals
 
 
 def rate(people: Table, *, hit: BooleanValue | ibis.Deferred, mature: BooleanValue | ibis.Deferred,
@@ -55,7 +55,8 @@ def total(rows: Table, value: ibis.Deferred, *, by: str | None = None) -> Table:
 
 def as_rate(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """A rate's rows with value and Wilson interval; periods in which nobody came are there, empty."""
-    frame = every_period(frame, data, parameters, ["numerator", "denominator", "immature"])
+    sums = [name for name in FAMILY_SUMS if name in frame]
+    frame = every_period(frame, data, parameters, ["numerator", "denominator", "immature", *sums])
     frame = with_share(frame, parameters["level"])
     return ordered(frame, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
@@ -83,11 +84,18 @@ def as_is(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.
 
 
 def with_share(frame: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Add value, low and high from numerator and denominator; nobody counted is no share."""
+    """Add value, low and high from numerator and denominator; nobody counted is no share.
+
+    With sums over families (see `plgkit.metrics.families`) the interval follows them.
+    """
     frame = frame.copy()
     denominator = frame["denominator"].where(frame["denominator"] > 0).astype("float64")
     frame["value"] = frame["numerator"] / denominator
-    frame["low"], frame["high"] = intervals.wilson(frame["numerator"], frame["denominator"], level=level)
+    counts = frame["numerator"], frame["denominator"]
+    if "squares" in frame:
+        frame["low"], frame["high"] = families.wilson(*counts, *(frame[name] for name in FAMILY_SUMS), level=level)
+    else:
+        frame["low"], frame["high"] = intervals.wilson(*counts, level=level)
     return frame
 
 
@@ -152,16 +160,17 @@ def with_count(frame: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFra
     return frame
 
 
-def odds(counts: pd.Series, others: pd.Series, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of the ratio of two counts that vary as Poisson's law says.
+def odds(counts: pd.Series, others: pd.Series, level: float, effect: pd.Series | float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of the ratio of two counts that vary as Poisson's law says, or more by the `effect` of families.
 
     Of both together, the share of the first is binomial; Wilson's interval of that share, as odds.
     """
-    low, high = intervals.wilson(counts, counts + others, level=level)
+    low, high = intervals.wilson(counts / effect, (counts + others) / effect, level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(low) / (1 - np.asarray(low)), np.asarray(high) / (1 - np.asarray(high))
 
 
+FAMILY_SUMS = ["squares", "products", "sizes"]
 ODDS = "Poisson counts: Wilson interval of the share of one in both, as odds"
 FINISH = {
     "rate": as_rate, "total": as_total, "cohort": as_cohort,

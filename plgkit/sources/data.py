@@ -154,6 +154,14 @@ class Data:
             self._memo["event_names"] = list(self.run(names)["event"])
         return self._memo["event_names"]
 
+    @property
+    def tells_families(self) -> bool:
+        """Whether anybody is known to have an account or to have come by somebody."""
+        if "tells_families" not in self._memo:
+            known = self.users.filter(_.account_id.notnull() | _.invited_by.notnull()).aggregate(n=_.count())
+            self._memo["tells_families"] = "users" not in self.derived and bool(self.run(known)["n"].iloc[0])
+        return self._memo["tells_families"]
+
     def event(self, names: str | list[str]) -> Table:
         """The events of one name, or of any of several.
 

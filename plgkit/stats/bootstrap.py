@@ -23,6 +23,7 @@ def ratio(
     seed: int = 0,
     level: float = 0.95,
     draws: int = 1000,
+    most_kinds: int = _MOST_CELLS,
 ) -> tuple[float, float, float]:
     """Ratio of two sums over people or accounts, with an interval: value, low, high.
 
@@ -38,11 +39,13 @@ def ratio(
         Share of the draws that the interval holds.
     draws
         How many samples of as many people are drawn with replacement.
+    most_kinds
+        Beyond so many kinds of alike people the interval is the normal one.
 
     Notes
     -----
     Alike people are drawn together, by the multinomial law, so that the cost follows the
-    number of distinct rows and not of people. Beyond some thousands of distinct rows the
+    number of distinct rows and not of people. Beyond `most_kinds` of distinct rows the
     interval is the normal one by linearisation, which resampling then only repeats.
 
     Examples
@@ -56,7 +59,7 @@ def ratio(
     if not below:
         return np.nan, np.nan, np.nan
     value = float(people @ top) / below
-    if len(people) > _MOST_CELLS:
+    if len(people) > most_kinds:
         return _linearised(top, bottom, people, value, level)
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = np.concatenate([(batch @ top) / (batch @ bottom) for batch in _samples(people, draws, seed)])
@@ -95,6 +98,7 @@ def grouped(
     seed: int = 0,
     level: float = 0.95,
     draws: int = 1000,
+    most_kinds: int = _MOST_CELLS,
 ) -> pd.DataFrame:
     """Ratios of sums for every group of `by`: the keys, numerator, denominator, value, low, high.
 
@@ -116,7 +120,7 @@ def grouped(
     for key, part in cells.groupby(keys, sort=True, dropna=False):
         people = np.ones(len(part)) if count is None else as_floats(part[count])
         top, bottom = as_floats(part[numerator]), as_floats(part[denominator])
-        found = ratio(top, bottom, people, seed=seed, level=level, draws=draws)
+        found = ratio(top, bottom, people, seed=seed, level=level, draws=draws, most_kinds=most_kinds)
         rows.append((*key, float(people @ top), float(people @ bottom), *found))
     columns = [*keys, "numerator", "denominator", "value", "low", "high"]
     return pd.DataFrame(rows, columns=columns)

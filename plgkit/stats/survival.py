@@ -12,6 +12,7 @@ from plgkit.errors import BadParameter
 from plgkit.stats.intervals import Floats, _z, as_floats
 
 Band = Literal["log-log", "log"]
+_STOPS = 200
 
 
 def kaplan_meier(
@@ -20,6 +21,7 @@ def kaplan_meier(
     *,
     weights: ArrayLike | None = None,
     entry: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     level: float = 0.95,
     band: Band = "log-log",
 ) -> pd.DataFrame:
@@ -35,6 +37,9 @@ def kaplan_meier(
         How many people each row stands for; one each by default.
     entry
         Time since the start at which a person came under observation; 0 by default.
+    groups
+        What a row belongs to, where people are not independent: the band is widened by as much as groups differ more
+        than so many single people would.
     level
         Level of the pointwise band.
     band
@@ -57,7 +62,8 @@ def kaplan_meier(
 
     References
     ----------
-    Kaplan and Meier, Journal of the American Statistical Association 53 (1958), 457-481.
+    Kaplan and Meier, Journal of the American Statistical Association 53 (1958), 457-481. Williams, "Product-limit
+    survival functions with correlated survival times", Lifetime Data Analysis 1 (1995), 171-186: the groups.
     """
     times, seen, counts = _checked(durations, reached, weights)
     grid, place = np.unique(np.append(times, 0.0), return_inverse=True)
@@ -70,6 +76,8 @@ def kaplan_meier(
     with np.errstate(divide="ignore", invalid="ignore"):
         survival = np.cumprod(np.where(at_risk > 0, 1 - events / at_risk, 1.0))
         variance = np.cumsum(np.where(events > 0, events / (at_risk * (at_risk - events)), 0.0))
+    if groups is not None:
+        variance = variance * _widening(place, seen * counts, counts, groups, at_risk, events, variance)
     low, high = _band(survival, np.sqrt(variance), level, band)
     return pd.DataFrame(
         {"time": grid, "at_risk": at_risk, "events": events, "survival": survival, "low": low, "high": high}
@@ -218,6 +226,29 @@ def _checked(durations: ArrayLike, reached: ArrayLike, weights: ArrayLike | None
 
 def _from_here_on(leaving: Floats) -> Floats:
     return np.cumsum(leaving[::-1], axis=0)[::-1]
+
+
+def _widening(place: Any, ending: Floats, counts: Floats, groups: ArrayLike, at_risk: Floats, events: Floats,
+              variance: Floats) -> Floats:
+    """By how much the variance between groups is larger than that of single people, over the times of the curve.
+
+    What a group adds to the curve's error is known at a few of the times, and drawn through between them.
+    """
+    codes = pd.factorize(pd.Series(np.asarray(groups)), sort=True)[0]
+    # Sums of fractions depend on their order, and the same people must give the same band to the last digit.
+    order = np.lexsort((counts, ending, place, codes))
+    codes, place, ending, counts = codes[order], place[order], ending[order], counts[order]
+    stops = np.unique(np.linspace(0, len(at_risk) - 1, _STOPS).astype(int))
+    upto = np.cumsum(events / at_risk**2)
+    shape = (codes.max(initial=-1) + 1, len(stops))
+    cell = codes * shape[1] + np.searchsorted(stops, place)
+    done, gone = (np.bincount(cell, each, shape[0] * shape[1]).reshape(shape).cumsum(axis=1)
+                  for each in (ending / at_risk[place] - counts * upto[place], counts))
+    still = np.bincount(codes, counts, shape[0])[:, None] - gone
+    between = ((done - upto[stops] * still) ** 2).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = between / variance[stops]
+    return np.interp(np.arange(len(at_risk)), stops, np.where(np.isfinite(ratio) & (ratio > 1), ratio, 1.0))
 
 
 def _not_yet_in(entry: Floats, counts: Floats, grid: Floats) -> Floats:

@@ -11,11 +11,12 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.metrics import shapes
+from plgkit.metrics import actives, families, shapes
 from plgkit.metrics.people import NONE, segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
+from plgkit.stats import families as ratios
 
 
 @measure(shape="total", unit="people", better="higher", reads="users")
@@ -49,22 +50,22 @@ def signups(data: Data, *, by: str | None = None, grain: Grain = "week") -> Tabl
 
 
 def _growth(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    frame = shapes.every_period(frame, data, parameters, ["value"]).rename(columns={"value": "numerator"})
-    by = parameters["by"]
-    before = frame.groupby(by)["numerator"].shift() if by else frame["numerator"].shift()
-    frame = frame.assign(denominator=before.fillna(0).astype("int64"))[before.notna()]
+    frame = shapes.every_period(frame, data, parameters, ["numerator", "denominator", *shapes.FAMILY_SUMS])
+    frame = frame[frame["period"] > frame["period"].min()]
+    effect = ratios.design_effect(*(frame[name] for name in ("numerator", "denominator", *shapes.FAMILY_SUMS)))
+    frame = frame.assign(denominator=frame["denominator"] - frame["numerator"])
     over = shapes.complete(frame["period"], data, parameters["grain"])
     frame = frame.assign(immature=frame["numerator"].where(~over, 0), numerator=frame["numerator"].where(over, 0),
                          denominator=frame["denominator"].where(over, 0))
     known = frame["denominator"].where(frame["denominator"] > 0).astype("float64")
-    low, high = shapes.odds(frame["numerator"], frame["denominator"], parameters["level"])
+    low, high = shapes.odds(frame["numerator"], frame["denominator"], parameters["level"], effect)
     frame["numerator"] -= frame["denominator"]
     frame = frame.assign(value=frame["numerator"] / known, low=low - 1, high=high - 1)
     return shapes.ordered(frame, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
 @measure(shape="rate", unit="share", better="higher", reads="users", finish=_growth,
-         interval=shapes.ODDS)
+         interval=families.ODDS)
 def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -> Table:
     """Sign-ups against the period before: 0.1 is a tenth more.
 
@@ -85,8 +86,8 @@ def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -
     denominator (sign-ups of the period before), value (missing after a period without any), low, high,
     immature.
 
-    The interval takes both counts as Poisson: their ratio is bounded by Wilson's interval of the share
-    that the later one has of both.
+    The interval takes both counts as Poisson's, widened by how much families differ: their ratio is bounded by
+    Wilson's interval of the share that the later one has of both.
 
     Examples
     --------
@@ -95,10 +96,15 @@ def signup_growth(data: Data, *, by: str | None = None, grain: Grain = "week") -
           period  numerator  denominator  value
     0 2025-01-13         -4            4   -1.0
     """
-    return signups.function(data, by=by, grain=grain)
+    people = segmented(data, data.users.mutate(period=data.period(_.day, grain)), by)
+    keys = ["period", *([by] if by else [])]
+    parts = families.moves(data, people.select("user_id", *keys), stayed=ibis.literal(False),
+                           following=actives.following(people.period, grain), keys=keys)
+    return families.summed(parts.mutate(hits=parts.came, people=parts.came + parts.before), keys)
 
 
-@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users", settings={"paid": "channels.paid"})
+@measure(shape="rate", unit="share of sign-ups", better="higher", reads="users", settings={"paid": "channels.paid"},
+         interval=families.WIDENED)
 def organic_share(data: Data, *, paid: list[str] | None = None, by: str | None = None,
                   grain: Grain = "week") -> Table:
     """Share of sign-ups that came by a channel other than the paid ones (`paid`).
@@ -129,7 +135,7 @@ def organic_share(data: Data, *, paid: list[str] | None = None, by: str | None =
     0 2025-01-06          3            4   0.75
     """
     people = segmented(data, data.users.mutate(period=data.period(_.day, grain), way=_.channel.fill_null(NONE)), by)
-    return shapes.rate(people, by=by, hit=people.way.notin(paid), mature=ibis.literal(True))
+    return families.rate(data, people, by=by, hit=people.way.notin(paid), mature=ibis.literal(True))
 
 
 def _split(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:

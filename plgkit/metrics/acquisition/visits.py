@@ -10,7 +10,7 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.metrics import durations, shapes
+from plgkit.metrics import durations, families, shapes
 from plgkit.metrics import visitors as seen
 from plgkit.metrics.accounts import trials
 from plgkit.metrics.funnels.counted import as_funnel, counted
@@ -53,7 +53,7 @@ def visitors(data: Data, *, by: str | None = None, grain: Grain = "week") -> Tab
     return shapes.total(seen.cut(data, firsts, by), _.count().cast("int64"), by=by)
 
 
-@measure(shape="rate", unit="share of visitors", better="higher", reads="visits users",
+@measure(shape="rate", unit="share of visitors", better="higher", reads="visits users", interval=families.WIDENED,
          settings={"within_days": "visits.signup_within_days"})
 def visitor_to_signup(data: Data, *, within_days: int | None = None, by: str | None = None,
                       grain: Grain = "week") -> Table:
@@ -88,8 +88,8 @@ def visitor_to_signup(data: Data, *, within_days: int | None = None, by: str | N
     """
     people = seen.prospects(data, channel=by == "channel")
     people = seen.cut(data, people.mutate(period=data.period(people.day, grain)), by)
-    return shapes.rate(people, by=by, hit=within(people.signed_up_at, people.first_at, within_days),
-                       mature=closed(data, people.first_at, within_days))
+    return families.rate(data, people, by=by, hit=within(people.signed_up_at, people.first_at, within_days),
+                         mature=closed(data, people.first_at, within_days))
 
 
 @measure(shape="rate", unit="share of people", better="higher", reads="visits users accounts",

@@ -11,7 +11,7 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter
-from plgkit.metrics import features, funnels, shapes
+from plgkit.metrics import families, features, funnels
 from plgkit.metrics.people import closed, segmented, within
 from plgkit.metrics.registry import measure
 from plgkit.sources import rollups
@@ -22,7 +22,8 @@ from plgkit.stats import intervals
 ONBOARDING = {"steps": "onboarding.steps", "within_days": "onboarding.within_days"}
 
 
-@measure(shape="rate", unit="share of people who start", better="higher", reads="users events", settings=ONBOARDING)
+@measure(shape="rate", unit="share of people who start", better="higher", reads="users events", settings=ONBOARDING,
+         interval=families.WIDENED)
 def onboarding_completion(data: Data, *, steps: list[str] | None = None, within_days: int | None = None,
                           by: str | None = None, grain: Grain = "week") -> Table:
     """Share of people who start onboarding and get through all its steps (`steps`) in `within_days` days.
@@ -55,8 +56,8 @@ def onboarding_completion(data: Data, *, steps: list[str] | None = None, within_
     """
     people = funnels.reached(data, steps, within_days=within_days)
     people = segmented(data, people.mutate(period=data.period(_.day, grain)), by)
-    return shapes.rate(people, by=by, hit=~people[f"at_{len(steps)}"].isnull(),
-                       mature=closed(data, people.at_1, within_days))
+    return families.rate(data, people, by=by, hit=~people[f"at_{len(steps)}"].isnull(),
+                         mature=closed(data, people.at_1, within_days))
 
 
 @measure(shape="funnel", unit="people", better="higher", reads="users events", settings=ONBOARDING,
@@ -177,7 +178,7 @@ def onboarding_instead(data: Data, *, steps: list[str] | None = None, within_day
 
 
 @measure(shape="table", unit="share of sign-ups", better="higher", reads="users events", finish=features.as_adoption,
-         interval="Wilson interval",
+         interval=families.WIDENED,
          settings={"core": "features.core", "within_days": "activation.within_days"})
 def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_days: int | None = None,
                           by: str | None = None, grain: Grain | None = None) -> Table:
@@ -218,4 +219,4 @@ def core_feature_adoption(data: Data, *, core: list[str] | None = None, within_d
     done = people.filter(people.old).select("user_id", "signed_up_at", *keys).inner_join(done, "user_id")
     done = done.filter(within(done.occurred_at, done.signed_up_at, within_days))
     done = done.select("user_id", "event", *keys)
-    return features.counted(people.select(*keys, counted=people.old.ifelse(1, 0)), done, keys, any_of_them=True)
+    return features.counted(data, people.select("user_id", *keys, counted=people.old.ifelse(1, 0)), done, keys, any_of_them=True)

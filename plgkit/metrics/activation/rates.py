@@ -7,7 +7,7 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import MissingSetting
-from plgkit.metrics import shapes
+from plgkit.metrics import families
 from plgkit.metrics.people import Moment, activated, closed, segmented, since_signup, within
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
@@ -15,7 +15,7 @@ from plgkit.sources.engine import Grain
 
 
 @measure(shape="rate", unit="share of sign-ups", better="higher", reads="users events",
-         settings={"event": "activation.event", "within_days": "activation.within_days"})
+         settings={"event": "activation.event", "within_days": "activation.within_days"}, interval=families.WIDENED)
 def rate(data: Data, *, event: Moment | None = None, within_days: int | None = None,
          by: str | None = None, grain: Grain = "week") -> Table:
     """Share of sign-ups who reach activation (`event`) within `within_days` days of signing up.
@@ -56,12 +56,12 @@ def rate(data: Data, *, event: Moment | None = None, within_days: int | None = N
     reached = activated(data, event)
     people = data.users.left_join(reached, "user_id").mutate(period=data.period(_.day, grain))
     people = segmented(data, people, by)
-    return shapes.rate(people, by=by, hit=within(people.activated_at, people.signed_up_at, within_days),
-                       mature=closed(data, people.signed_up_at, within_days))
+    return families.rate(data, people, by=by, hit=within(people.activated_at, people.signed_up_at, within_days),
+                         mature=closed(data, people.signed_up_at, within_days))
 
 
 @measure(shape="rate", unit="share of sign-ups", better="higher", reads="users events",
-         settings={"event": "activation.event"})
+         settings={"event": "activation.event"}, interval=families.WIDENED)
 def day1_rate(data: Data, *, event: Moment | None = None, by: str | None = None, grain: Grain = "week") -> Table:
     """Share of sign-ups who reach activation (`event`) within 24 hours of signing up.
 
@@ -91,7 +91,7 @@ def day1_rate(data: Data, *, event: Moment | None = None, by: str | None = None,
 
 
 @measure(shape="rate", unit="share of people who enter", better="higher", reads="users events",
-         settings={"event": "activation.event", "within_days": "activation.within_days"})
+         settings={"event": "activation.event", "within_days": "activation.within_days"}, interval=families.WIDENED)
 def conversion(data: Data, *, event: Moment | None = None, entry: str | list[str] | None = None,
                within_days: int | None = None, by: str | None = None, grain: Grain = "week") -> Table:
     """Share of people who begin onboarding or a trial (`entry`) and have activated (`event`) within `within_days` days of it.
@@ -131,7 +131,7 @@ def conversion(data: Data, *, event: Moment | None = None, entry: str | list[str
     people = people.mutate(period=data.period(data.local(_.entered_at).date(), grain))
     people = segmented(data, people, by)
     in_time = (people.activated_at <= people.entered_at + ibis.interval(days=within_days)).fill_null(False)
-    return shapes.rate(people, by=by, hit=in_time, mature=closed(data, people.entered_at, within_days))
+    return families.rate(data, people, by=by, hit=in_time, mature=closed(data, people.entered_at, within_days))
 
 
 def _entries(data: Data, entry: str | list[str] | None) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from ibis.expr.types import Table
 
-from plgkit.metrics import durations
+from plgkit.metrics import durations, families
 from plgkit.metrics.activation.leaving import first_silences, left_after
 from plgkit.metrics.people import Moment, activated, segmented
 from plgkit.metrics.registry import measure
@@ -41,7 +41,8 @@ def _time_to_value(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any
 
 
 @measure(shape="distribution", unit="hours", better="lower", reads="users events",
-         settings={"event": "activation.event", "silent_days": "activation.silent_days"}, finish=_time_to_value)
+         settings={"event": "activation.event", "silent_days": "activation.silent_days"}, finish=_time_to_value,
+         interval=families.SURVIVAL)
 def time_to_value(data: Data, *, event: Moment | None = None, silent_days: int | None = None, up_to_days: int = 28,
                   by: str | None = None, grain: Grain | None = None) -> Table:
     """Hours from signing up to activation (`event`), over all sign-ups; who first does nothing for `silent_days` days has left.
@@ -90,7 +91,7 @@ def time_to_value(data: Data, *, event: Moment | None = None, silent_days: int |
     people = _with_leaving(data, _people(data, event, by), silent_days)
     if grain:
         people = people.mutate(period=data.period(people.day, grain))
-    return durations.counted(people, by=by, period=grain is not None)
+    return durations.counted(families.dealt(data, people), by=by, period=grain is not None)
 
 
 def _time_to_value_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -99,7 +100,7 @@ def _time_to_value_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[st
 
 
 @measure(shape="curve", unit="share of sign-ups", better="higher", reads="users events",
-         settings={"event": "activation.event"}, finish=_time_to_value_curve)
+         settings={"event": "activation.event"}, finish=_time_to_value_curve, interval=families.SURVIVAL)
 def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: int = 14,
                         by: str | None = None, grain: Grain | None = None) -> Table:
     """Share of sign-ups who reached activation (`event`) by each hour of the first `up_to_days` days.
@@ -138,7 +139,7 @@ def time_to_value_curve(data: Data, *, event: Moment | None = None, up_to_days: 
     people = _people(data, event, None if grain else by)
     if grain:
         people = people.mutate(period=data.period(people.day, grain))
-    return durations.counted(people, by=None if grain else by, period=grain is not None)
+    return durations.counted(families.dealt(data, people), by=None if grain else by, period=grain is not None)
 
 
 def _outcomes(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -193,7 +194,7 @@ def _compared(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
 
 
 @measure(shape="table", unit="hours", better="lower", reads="users events", finish=_compared,
-         interval="log-log of the Kaplan-Meier curve; log-rank test",
+         interval=f"{families.SURVIVAL}; log-rank test of single people",
          settings={"event": "activation.event"})
 def time_to_value_compared(data: Data, *, event: Moment | None = None, by: str = "channel",
                            grain: Grain | None = None) -> Table:
@@ -235,4 +236,4 @@ def time_to_value_compared(data: Data, *, event: Moment | None = None, by: str =
     people = _people(data, event, None if grain else by)
     if grain:
         people = people.mutate(period=data.period(people.day, grain))
-    return durations.counted(people, by=None if grain else by, period=grain is not None)
+    return durations.counted(families.dealt(data, people), by=None if grain else by, period=grain is not None)

@@ -10,14 +10,14 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.metrics import actives, shapes, windows
+from plgkit.metrics import actives, families, shapes, windows
 from plgkit.metrics.engagement import means
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import intervals
+from plgkit.stats import families as ratios
 
 
 def _active_people(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -76,12 +76,12 @@ def _stickiness(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
         frame = actives.long(wide.loc[wide.index[0] + pd.Timedelta(days=days - 1):], "count")
     elif "change" in frame:
         frame = frame.rename(columns={"change": "count"})
-    cells = frame.assign(numerator=frame["days"].astype("float64") / days)
-    return means.of_windows(cells, data, parameters)
+    frame = frame.rename(columns={"days": "numerator"})
+    return means.of_windows(frame.assign(numerator=frame["numerator"].astype("float64") / days), data, parameters)
 
 
 @measure(shape="rate", unit="share of days", better="higher", reads="events", finish=_stickiness,
-         interval="bootstrap over people")
+         interval=f"{families.RESAMPLED}, day by day over people")
 def stickiness(data: Data, *, trailing_days: int = 28, by: str | None = None, grain: Grain = "week") -> Table:
     """Mean daily active people divided by the people active at all, over `trailing_days` days.
 
@@ -102,7 +102,8 @@ def stickiness(data: Data, *, trailing_days: int = 28, by: str | None = None, gr
     Returns
     -------
     One row per window: period (its last day), numerator (mean daily active people), denominator (people
-    active in the window), value, low, high (bootstrap over people), immature (always 0).
+    active in the window), value, low, high (bootstrap over families; with the
+    grain "day" over people), immature (always 0).
 
     Examples
     --------
@@ -116,7 +117,7 @@ def stickiness(data: Data, *, trailing_days: int = 28, by: str | None = None, gr
         return actives.levels(data, trailing_days, by)
     last_days = windows.ends(data, trailing_days, grain)
     people = segmented(data, windows.active_days(data, last_days, trailing_days), by)
-    return people.group_by("period", "days", *([by] if by else [])).aggregate(count=_.count().cast("int64"))
+    return families.cells(data, people, "days", ["period", *([by] if by else [])])
 
 
 def _active_days(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -124,19 +125,22 @@ def _active_days(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any])
     keys = [by] if by else ["all"]
     frame = frame.assign(all=0)
     grid = frame[keys].drop_duplicates().merge(pd.DataFrame({"days": range(1, most + 1)}), how="cross")
-    made = grid.merge(frame[[*keys, "days", "people"]], how="left", on=[*keys, "days"])
-    made = made.fillna({"people": 0}).astype({"people": "int64", "days": "int64"})
+    counts = ["people", "squares", "products"]
+    made = grid.merge(frame[[*keys, "days", *counts]], how="left", on=[*keys, "days"])
+    made = made.fillna(dict.fromkeys(counts, 0)).astype(dict.fromkeys([*counts, "days"], "int64"))
     made = made.sort_values([*keys, "days"], ignore_index=True)
-    groups = made.groupby(keys)["people"]
-    whole = groups.transform("sum")
-    made["at_least"] = whole - groups.cumsum() + made["people"]
+    groups = made.groupby(keys)
+    whole = groups["people"].transform("sum")
+    made["at_least"] = whole - groups["people"].cumsum() + made["people"]
     made["value"] = made["people"] / whole
-    made["low"], made["high"] = intervals.wilson(made["people"], whole, level=parameters["level"])
+    made["low"], made["high"] = ratios.wilson(
+        made["people"], whole, made["squares"], made["products"], groups["products"].transform("sum"),
+        level=parameters["level"])
     return made[[*([by] if by else []), "days", "people", "at_least", "value", "low", "high"]]
 
 
 @measure(shape="table", unit="share of active people", better="neither", reads="events", finish=_active_days,
-         interval="Wilson interval")
+         interval=families.WIDENED)
 def active_days(data: Data, *, trailing_days: int = 28, by: str | None = None) -> Table:
     """How many people were active on exactly, and on at least, so many of the last `trailing_days` days.
 
@@ -165,4 +169,8 @@ def active_days(data: Data, *, trailing_days: int = 28, by: str | None = None) -
     """
     rows = data.activity.filter(_.day > ibis.date((data.as_of - trailing_days * engine.DAY).isoformat()))
     people = segmented(data, rows.group_by("user_id").aggregate(days=_.count().cast("int64")), by)
-    return people.group_by("days", *([by] if by else [])).aggregate(people=_.count().cast("int64"))
+    keys = [by] if by else []
+    parts = families.joined(data, people).group_by("family", "days", *keys).aggregate(hits=_.count().cast("int64"))
+    family = ibis.window(group_by=[parts.family, *(parts[name] for name in keys)])
+    parts = parts.mutate(people=parts.hits.sum().over(family).cast("int64"))
+    return families.summed(parts, ["days", *keys]).rename(people="numerator").drop("denominator", "sizes")

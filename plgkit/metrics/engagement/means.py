@@ -1,10 +1,11 @@
-"""Means over people or accounts, from cells of alike ones, with their bootstrap interval."""
+"""Means over people or accounts, from cells of alike ones, or families, with their bootstrap interval."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from plgkit.metrics import shapes
@@ -14,6 +15,8 @@ from plgkit.stats import bootstrap
 _COLUMNS = ["numerator", "denominator", "value", "low", "high", "immature"]
 _KINDS = {"period": "datetime64[us]", "value": "float64", "low": "float64", "high": "float64",
           "numerator": "float64", "denominator": "int64", "immature": "int64"}
+# More kinds of families are hundreds of families, where drawing them again only repeats the normal law.
+_MOST_KINDS = 40
 
 
 def of_windows(cells: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -33,6 +36,10 @@ def of_periods(cells: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -
 def _resampled(cells: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
     keys = ["period", *([parameters["by"]] if parameters["by"] else [])]
     # In one order, so that sums of fractions are the same to the last bit.
-    cells = cells.assign(denominator=1).sort_values([*keys, "numerator", "count"])
-    made = bootstrap.grouped(cells, keys, level=parameters["level"])
+    cells = cells if "denominator" in cells else cells.assign(denominator=1)
+    cells = cells.sort_values([*keys, "numerator", "denominator", "count"])
+    made = bootstrap.grouped(cells, keys, level=parameters["level"], most_kinds=_MOST_KINDS)
+    # Resampling one family, or one person, sees no spread.
+    alone = cells.groupby(keys)["count"].sum().lt(2).to_numpy()
+    made.loc[alone, ["low", "high"]] = np.nan
     return made.astype({"period": "datetime64[us]"})

@@ -10,7 +10,7 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.metrics import actives, features
+from plgkit.metrics import actives, families, features
 from plgkit.metrics.engagement import means
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
@@ -20,7 +20,7 @@ from plgkit.sources.engine import Grain
 
 
 @measure(shape="table", unit="share of active people", better="higher", reads="events",
-         settings={"core": "features.core"}, interval="Wilson interval",
+         settings={"core": "features.core"}, interval=families.WIDENED,
          finish=lambda *found: features.as_adoption(*found).drop(columns="immature"))
 def feature_adoption(data: Data, *, core: list[str] | None = None, trailing_days: int = 28, by: str | None = None,
                      grain: Grain | None = None) -> Table:
@@ -55,7 +55,7 @@ def feature_adoption(data: Data, *, core: list[str] | None = None, trailing_days
     names = features.keys(by, grain)
     active, done = used_in(data, core, trailing_days, grain)
     active = segmented(data, active, by).mutate(counted=ibis.literal(1))
-    return features.counted(active, segmented(data, done, by).select("user_id", "event", *names), names)
+    return features.counted(data, active, segmented(data, done, by).select("user_id", "event", *names), names)
 
 
 def used_in(data: Data, core: list[str], days: int, grain: Grain | None) -> tuple[Table, Table]:
@@ -75,11 +75,11 @@ def used_in(data: Data, core: list[str], days: int, grain: Grain | None) -> tupl
 
 
 def _breadth(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    return means.of_periods(frame.rename(columns={"features": "numerator"}), data, parameters)
+    return means.of_periods(frame, data, parameters)
 
 
 @measure(shape="rate", unit="features per active person", better="higher", reads="events",
-         settings={"core": "features.core"}, finish=_breadth, interval="bootstrap over people")
+         settings={"core": "features.core"}, finish=_breadth, interval=families.RESAMPLED)
 def feature_breadth(data: Data, *, core: list[str] | None = None, by: str | None = None,
                     grain: Grain = "week") -> Table:
     """Mean number of distinct core features used per active person, out of `core`.
@@ -98,7 +98,7 @@ def feature_breadth(data: Data, *, core: list[str] | None = None, by: str | None
     Returns
     -------
     One row per period: period, numerator (features used, summed over people), denominator (active people),
-    value (mean), low, high (bootstrap over people), immature (active people of a period that is not over).
+    value (mean), low, high (bootstrap over families), immature (active people of a period that is not over).
 
     Examples
     --------
@@ -113,4 +113,4 @@ def feature_breadth(data: Data, *, core: list[str] | None = None, by: str | None
     people = active.select("user_id", "period", used=ibis.literal(0)).union(used)
     people = people.group_by("user_id", "period").aggregate(features=_.used.sum().cast("int64"))
     people = segmented(data, people, by)
-    return people.group_by("period", "features", *([by] if by else [])).aggregate(count=_.count().cast("int64"))
+    return families.cells(data, people, "features", ["period", *([by] if by else [])])

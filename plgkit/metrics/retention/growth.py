@@ -11,13 +11,14 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter, BrokenIdentity
-from plgkit.metrics import actives, shapes
+from plgkit.metrics import actives, families, shapes
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.metrics.returns import Names
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
+from plgkit.stats import families as ratios
 
 Count = Literal["people", "accounts"]
 _MOVES = ["active", "new", "retained", "resurrected"]
@@ -36,15 +37,15 @@ def accounted(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
 
 
 def _churn(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    made = accounted(frame, data, parameters)
-    made = made.assign(numerator=made["churned"], denominator=made["active_before"])
+    made = shapes.every_period(frame, data, parameters, ["numerator", "denominator", *shapes.FAMILY_SUMS])
     made = made[made["period"] > made["period"].min()]
     made = shapes.only_complete(made, data, parameters["grain"])
     made = shapes.with_share(made, parameters["level"])
     return shapes.ordered(made, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
-@measure(shape="rate", unit="share of people active before", better="lower", reads="events", finish=_churn)
+@measure(shape="rate", unit="share of people active before", better="lower", reads="events", finish=_churn,
+         interval=families.WIDENED)
 def user_churn(data: Data, *, event: Names | None = None, by: str | None = None, grain: Grain = "week") -> Table:
     """Share of the people active in the period before who are not active in this one.
 
@@ -71,7 +72,15 @@ def user_churn(data: Data, *, event: Names | None = None, by: str | None = None,
           period  numerator  denominator  value
     0 2025-02-01          2            4    0.5
     """
-    return actives.moves(data, grain, event=event, by=by)
+    parts, keys = _parts(data, event, by, grain)
+    return families.summed(parts.mutate(hits=parts.before - parts.kept, people=parts.before), keys)
+
+
+def _parts(data: Data, event: Names | None, by: str | None, grain: Grain) -> tuple[Table, list[str]]:
+    """What became of families from period to period."""
+    rows, keys = segmented(data, actives.periods(data, grain, event=event), by), ["period", *([by] if by else [])]
+    stayed = (actives.following(rows.prev, grain) == rows.period).fill_null(False)
+    return families.moves(data, rows, stayed=stayed, following=actives.following(rows.period, grain), keys=keys), keys
 
 
 def _growth(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -246,20 +255,20 @@ def _firsts(data: Data, by: str | None) -> Table:
 
 
 def _quick(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    made = accounted(frame, data, parameters)
-    made = made.assign(numerator=made["new"] + made["resurrected"], denominator=made["churned"],
-                       moved=made["new"] + made["resurrected"] + made["churned"])
+    made = shapes.every_period(frame, data, parameters, ["numerator", "denominator", *shapes.FAMILY_SUMS])
     made = made[made["period"] > made["period"].min()]
+    effect = ratios.design_effect(*(made[name] for name in ("numerator", "denominator", *shapes.FAMILY_SUMS)))
+    made = made.assign(moved=made["denominator"], denominator=made["denominator"] - made["numerator"])
     over = shapes.complete(made["period"], data, parameters["grain"])
     made = made.assign(immature=made["moved"].where(~over, 0), numerator=made["numerator"].where(over, 0),
                        denominator=made["denominator"].where(over, 0))
     made["value"] = made["numerator"] / made["denominator"].where(made["denominator"] > 0).astype("float64")
-    made["low"], made["high"] = shapes.odds(made["numerator"], made["denominator"], parameters["level"])
+    made["low"], made["high"] = shapes.odds(made["numerator"], made["denominator"], parameters["level"], effect)
     return shapes.ordered(made, parameters, ["numerator", "denominator", "value", "low", "high", "immature"])
 
 
 @measure(shape="rate", unit="ratio", better="higher", reads="events", finish=_quick,
-         interval=shapes.ODDS)
+         interval=families.ODDS)
 def quick_ratio(data: Data, *, event: Names | None = None, by: str | None = None, grain: Grain = "week") -> Table:
     """New and resurrected people divided by those who churned: above 1 the number of active people grows.
 
@@ -277,8 +286,8 @@ def quick_ratio(data: Data, *, event: Names | None = None, by: str | None = None
     Returns
     -------
     One row per period from the second: period, numerator (new and resurrected), denominator (churned), value
-    (missing where nobody churned), low, high (both counts taken as Poisson), immature (all of them in a period
-    that is not over).
+    (missing where nobody churned), low, high (both counts taken as Poisson's, widened by how much families
+    differ), immature (all of them in a period that is not over).
 
     Examples
     --------
@@ -287,4 +296,6 @@ def quick_ratio(data: Data, *, event: Names | None = None, by: str | None = None
           period  numerator  denominator  value
     0 2025-02-01          0            2    0.0
     """
-    return actives.moves(data, grain, event=event, by=by)
+    parts, keys = _parts(data, event, by, grain)
+    gone = parts.before - parts.kept
+    return families.summed(parts.mutate(hits=parts.came, people=parts.came + gone), keys)

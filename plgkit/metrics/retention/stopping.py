@@ -12,7 +12,7 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter
-from plgkit.metrics import accounts
+from plgkit.metrics import accounts, families
 from plgkit.metrics.people import first_of
 from plgkit.metrics.registry import measure
 from plgkit.metrics.retention.units import cut
@@ -36,7 +36,9 @@ def _spans(data: Data, of: Of, stop: Stop, silent_days: int, by: str | None) -> 
     rows = _paying(data) if stop == "payment" else _using(data, of, silent_days)
     unit = "user_id" if of == "people" else "account_id"
     rows = cut(data, rows, by, unit=unit)
-    return rows.group_by(*([by] if by else []), "duration", "reached").aggregate(n=_.count().cast("int64"))
+    rows = families.dealt(data, rows) if of == "people" else rows
+    keys = [*([by] if by else []), *(["dealt"] if "dealt" in rows.columns else [])]
+    return rows.group_by(*keys, "duration", "reached").aggregate(n=_.count().cast("int64"))
 
 
 def _using(data: Data, of: Of, silent_days: int) -> Table:
@@ -86,7 +88,8 @@ def _curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
     columns = [*([by] if by else []), "x", "value", "low", "high", "at_risk"]
     parts = []
     for segment, rows in frame.groupby(by or (lambda _: 0), sort=True):
-        found = curves.kaplan_meier(rows["duration"], rows["reached"], weights=rows["n"], level=parameters["level"])
+        found = curves.kaplan_meier(rows["duration"], rows["reached"], weights=rows["n"], groups=rows.get("dealt"),
+                                    level=parameters["level"])
         parts.append(found.rename(columns={"time": "x", "survival": "value"}).assign(**{by or "all": segment})[columns])
     made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     # While nobody has stopped the curve has no variance, and still is not certain.
@@ -148,7 +151,7 @@ def _compared(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     test = curves.logrank(frame["duration"], frame["reached"], frame[by], weights=frame["n"])
     rows = []
     for segment, mine in frame.groupby(by, sort=True):
-        found = curves.kaplan_meier(mine["duration"], mine["reached"], weights=mine["n"], level=level)
+        found = curves.kaplan_meier(mine["duration"], mine["reached"], weights=mine["n"], groups=mine.get("dealt"), level=level)
         at_day = found[found["time"] <= at].iloc[-1] if found["time"].max() >= at else dict.fromkeys(found, np.nan)
         rows.append((segment, *curves.quantile(found), *(at_day[name] for name in ("survival", "low", "high"))))
     made = pd.DataFrame(rows, columns=[by, "value", "low", "high", "there", "there_low", "there_high"])
