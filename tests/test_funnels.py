@@ -83,7 +83,7 @@ def found_by_plgkit(data, asked: Asked) -> dict[str, tuple]:
     minutes = {name: (rows[name] - START) / MINUTE for name in rows if name.startswith(("at_", "from_"))}
     frame = pd.DataFrame(minutes).set_index(rows["user_id"])
     assert frame.index.is_unique
-    return {user: (row["at_1"], {k: (row[f"at_{k}"], row[f"from_{k}"]) for k in range(2, asked.n + 1) if pd.notna(row[f"at_{k}"])})
+    return {user: (row["at_1"], {k: (row[f"at_{k}"], row.get(f"from_{k}", row[f"at_{k - 1}"])) for k in range(2, asked.n + 1) if pd.notna(row[f"at_{k}"])})
             for user, row in frame.iterrows()}
 
 

@@ -18,8 +18,9 @@ OTHER = "(other)"
 def paths(data: Data, plan: Plan) -> Table:
     """One row per unit that entered.
 
-    The unit's keys, `day` of the entry, `at_1` to `at_n` (NULL where a step was not reached), `from_2` to `from_n`
-    (the moment of the step before), and where they are cut `segment`, with grain `period`.
+    The unit's keys, `day` of the entry, `at_1` to `at_n` (NULL where a step was not reached), and where they are cut
+    `segment`, with grain `period`. `from_2` to `from_n` are the moments of the step before, where they can be others
+    than those at which it was first reached.
     """
     if plan.plain:
         found = quick.reached(data, plan)

@@ -14,7 +14,6 @@ from ibis.expr.types import BooleanValue, Table
 
 from plgkit.metrics.funnels.plan import Plan, interval
 from plgkit.metrics.funnels.steps import check, matches, relevant
-from plgkit.metrics.funnels.ways import just_before
 from plgkit.sources.data import Data
 
 
@@ -23,8 +22,7 @@ def reached(data: Data, plan: Plan) -> Table:
     check(data, plan.steps)
     rows = relevant(data.events, plan.steps)
     flags = [matches(rows, each) for each in plan.steps]
-    found = _listed(rows, flags, plan) if data.connection.name == "duckdb" else _joined(rows, flags, plan)
-    return found.mutate(**just_before(found, plan))
+    return _listed(rows, flags, plan) if data.connection.name == "duckdb" else _joined(rows, flags, plan)
 
 
 def _enters(rows: Table, flag: BooleanValue, plan: Plan) -> BooleanValue:

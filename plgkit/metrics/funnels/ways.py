@@ -26,9 +26,10 @@ Taken = tuple[int, ...]
 
 
 def reached(rows: Table, tries: list[str], plan: Plan) -> Table:
-    """One row per attempt (the columns `tries`): `at_<k>`, the first moment at which step k is reached, and `from_<k>`.
+    """One row per attempt (the columns `tries`): `at_<k>`, the first moment at which step k is reached.
 
-    `from_<k>` is the moment of the step before: the last one done, at its earliest where there are several.
+    Where it can be another than `at_<k-1>`, also `from_<k>`, the moment of the step before: of the last one done on
+    a way there, at its earliest.
     An attempt that an exclusion puts out of the funnel is not there.
     """
     if plan.order == "any":
@@ -46,17 +47,10 @@ def reached(rows: Table, tries: list[str], plan: Plan) -> Table:
         found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{name: rows[name].min() for name in ends}, **before, **got)
     else:
         found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{name: end.min() for name, end in ends.items()})
-        found = found.mutate(**just_before(found, plan))
     if not leaving:
         return found
     # Who gets as far without the exclusion as with it has nothing to leave for.
     return found.filter(functools.reduce(operator.and_, [found[f"f_{k}"] == found[f"r_{k}"] for k in later])).drop(*got)
-
-
-def just_before(found: Table, plan: Plan) -> dict[str, ibis.Value]:
-    """`from_<k>` where it is the first moment of the step before."""
-    nothing = ibis.null("timestamp(6)")
-    return {f"from_{k}": found[f"at_{k}"].isnull().ifelse(nothing, found[f"at_{k - 1}"]) for k in range(2, plan.n + 1)}
 
 
 def moves(plan: Plan, to: int) -> Iterator[tuple[int, Taken]]:
@@ -210,4 +204,4 @@ def _in_any_order(rows: Table, tries: list[str], plan: Plan) -> Table:
     rows = rows.mutate(done=done)
     found = rows.group_by(*tries).aggregate(at_1=_.entry.min(), **{
         f"at_{k}": _when(rows, rows.done >= k).min() for k in range(2, plan.n + 1)})
-    return found.mutate(**just_before(found, plan))
+    return found
