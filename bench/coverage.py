@@ -5,7 +5,7 @@ and interval. The truth of a case is counted in plain numpy on thousands of othe
 any dirt. Runs and reference are kept in a folder, so that a run that was broken off goes on where it stopped.
 
     python bench/coverage.py                              a quick look: 40 runs, nothing is kept
-    python bench/coverage.py --runs 1000 --reference 4000 --work DIR --keep docs/coverage.csv
+    python bench/coverage.py --runs 500 --reference 3000 --work DIR --keep docs
 """
 
 from __future__ import annotations
@@ -39,7 +39,24 @@ def main() -> None:
     print(f"{given.runs} companies of {counting.PEOPLE} people, truth from {given.reference} others, "
           f"{time.perf_counter() - start:.0f} s; {len(out)} of {len(table)} outside 93 to 97 %")
     if given.keep:
-        table.to_csv(given.keep, index=False, lineterminator="\n", float_format="%.6g")
+        table.to_csv(given.keep / "coverage.csv", index=False, lineterminator="\n", float_format="%.6g")
+        page = given.keep / "coverage.md"
+        text = page.read_text(encoding="utf-8").partition(_FOUND)[0]
+        page.write_text(text + _FOUND + _page(table, given), encoding="utf-8")
+
+
+_FOUND = "## What was found\n"
+
+
+def _page(table: pd.DataFrame, given: argparse.Namespace) -> str:
+    """The table as the page shows it."""
+    lines = [f"\n{given.runs} companies of {counting.PEOPLE:,} people; the truth from {given.reference:,} others.\n",
+             "| | measure | truth | median width | covered | under | over | truth's error | interval |",
+             "|---|---|---|---|---|---|---|---|---|"]
+    for row in table.itertuples():
+        lines.append(f"| {row.what} | {row.measure} | {row.truth:.4g} | {row.width:.3g} | **{100 * row.covered:.1f} %** "
+                     f"| {100 * row.under:.1f} | {100 * row.over:.1f} | {100 * row.truth_error:.0f} % | {row.interval} |")
+    return "\n".join(lines) + "\n"
 
 
 def _arguments() -> argparse.Namespace:

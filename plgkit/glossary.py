@@ -71,9 +71,8 @@ def other_tools() -> pd.DataFrame:
     Examples
     --------
     >>> found = other_tools()
-    >>> found[(found.tool == "mixpanel") & (found.why == "")][["what", "we"]].head(1)
-            what                                       we
-    ...  retention  the same, with like="mixpanel" in retention
+    >>> found[(found.tool == "mixpanel") & (found.what == "retention")]["we"].item()
+    'the same, with like="mixpanel" in retention'
     """
     from plgkit.metrics.presets import PRESETS, differences
 

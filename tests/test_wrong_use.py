@@ -64,7 +64,8 @@ def test_of_funnels(ask, said):
     (lambda: activation.paths(TINY, depth=0), "depth is 0; expected a whole number, 1 or more."),
     (lambda: activation.time_to_value_compared(TINY, by=None),
      "by is None; expected the name of one column of people or accounts."),
-    (lambda: engagement.score(TINY, weights="equal"), "weights is 'equal'; expected a name and a number for each part."),
+    (lambda: engagement.score(TINY, weights="equal"), "weights is 'equal'; expected breadth, depth and frequency, each 0 or more, that sum to 1, such as "
+     "{'breadth': 0.4, 'depth': 0.3, 'frequency': 0.3}."),
     (lambda: engagement.usage_interval(TINY, share="most"), "share is 'most'; expected a number."),
     (lambda: engagement.sessions(TINY, gap_minutes=0), "gap_minutes is 0; expected a whole number, 1 or more."),
     (lambda: retention.cohorts(TINY, unit="fortnight"), "unit is 'fortnight'; expected one of hour, day, week, month."),

@@ -109,3 +109,5 @@ def _means() -> list[Case]:
 
 
 CASES = [*_rates(), *_medians(), *_means()]
+WIDE: dict[str, tuple[float, float]] = {}
+"""Cases that are known to be outside 93 to 97 %, with the bounds they are in; docs/coverage.md says why."""

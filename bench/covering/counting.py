@@ -49,17 +49,22 @@ def _batch_of_runs(cases: list[Case], first: int) -> pd.DataFrame:
 
 
 def one_run(cases: Iterable[Case], seed: int, people: int = PEOPLE) -> list[dict[str, float]]:
-    """Make up a company, open it, and ask every case."""
+    """Make up a company, open it, and ask every case for value, low and high."""
+    data = opened(seed, people)
+    return [pick(case, answer(case, data)) for case in cases]
+
+
+def opened(seed: int, people: int) -> Data:
+    """A made-up company, opened with all its dirt."""
     made = company(people=people, seed=seed)
     tables = {name: rows for name, rows in made.tables.items() if name in _TABLES}
     # Kept tables are numbered; with the same numbers, queries are the same for all companies.
     engine._numbers = itertools.count(1)
-    data = connect(tables, playbook=read_playbook(made.playbook), as_of=LAST_DAY)
-    return [_ask(case, data) for case in cases]
+    return connect(tables, playbook=read_playbook(made.playbook), as_of=LAST_DAY)
 
 
-def _ask(case: Case, data: Data) -> dict[str, float]:
-    frame = answer(case, data)
+def pick(case: Case, frame: pd.DataFrame) -> dict[str, float]:
+    """The one number of a case, with its interval."""
     for column, wanted in case.row.items():
         if column == "upto":
             frame = frame[frame["x"] <= wanted].tail(1)
@@ -119,13 +124,19 @@ def reference(cases: list[Case], count: int, work: Path) -> list[dict[str, Any]]
 
 
 def _batch_of_truth(cases: list[Case], first: int) -> dict[str, np.ndarray]:
-    parts: dict[str, list[Any]] = {key(case): [] for case in cases}
+    parts: dict[str, list[np.ndarray]] = {key(case): [] for case in cases}
+    of = {key(case): case for case in cases}
     for seed in range(first, first + BATCH):
         clean = Clean(_OTHER_SEEDS + seed, PEOPLE)
         for case in cases:
-            parts[key(case)].append(case.truth(clean))
-    return {name: np.concatenate(found) if isinstance(found[0], np.ndarray) else np.sum(np.array(found), axis=0)
+            parts[key(case)].append(part(case.truth(clean)))
+    return {name: np.concatenate(found) if of[name].kind != "share" else np.sum(found, axis=0)
             for name, found in parts.items()}
+
+
+def part(found: Any) -> np.ndarray:
+    """What one company adds to a truth, as numbers: hits and people, or durations."""
+    return np.array(found)
 
 
 def truth(case: Case, batches: list[dict[str, np.ndarray]]) -> float:
