@@ -221,7 +221,7 @@ def test_the_trap(page, people, active):
     seen = active[active["day"] >= week.start_time]["user_id"]
     early = (cells["back"].sum() + young.index.isin(seen).sum()) / (cells["size"].sum() + len(young))
     ways = [each, twice, early]
-    assert page[0][8] == (f"Of the two cohorts 60% are back, not the 56% of weighing twice; here it is {once:.1%}, and the other ways say "
+    assert page[0][8] == (f"Of the two made-up cohorts 60% are back, not the 56% of weighing twice; in these data it is {once:.1%}, and the other ways say "
                           f"between {min(ways):.1%} and {max(ways):.1%}.")
 
 
