@@ -43,7 +43,8 @@ def list_command(stage: str | None, form: str, as_json: bool) -> None:
     show(short, form, as_json)
 
 
-def _parameters(by: str | None, grain: str | None, settings: tuple[str, ...]) -> dict[str, object]:
+def parameters_of(by: str | None, grain: str | None, settings: tuple[str, ...]) -> dict[str, object]:
+    """What was said of a measure's parameters, by name."""
     return {**({"by": by} if by else {}), **({"grain": grain} if grain else {}), **pairs(settings)}
 
 
@@ -71,7 +72,7 @@ def define_command(name: str, source: str | None, as_of: str | None, playbook: s
 
     measure = find(name)
     data = opened(source, as_of=as_of, playbook=playbook)
-    parameters = _parameters(by, grain, settings)
+    parameters = parameters_of(by, grain, settings)
     if sql or dialect:
         click.echo(measure.sql(data, dialect=dialect, **parameters))
         return
@@ -101,6 +102,6 @@ def measure_command(name: str, source: str | None, as_of: str | None, playbook: 
 
     measure = find(name)
     data = opened(source, as_of=as_of, playbook=playbook)
-    frame = measure(data, level=level, **_parameters(by, grain, settings))
+    frame = measure(data, level=level, **parameters_of(by, grain, settings))
     click.echo(frame.attrs["definition"], err=True)
     show(frame, form, as_json)

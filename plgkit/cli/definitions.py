@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from plgkit.cli.ask import by_option, grain_option, set_option
+from plgkit.cli.ask import by_option, grain_option, parameters_of, set_option
 from plgkit.cli.shared import (
     as_of_option,
     format_options,
@@ -14,10 +14,6 @@ from plgkit.cli.shared import (
     show,
     source_argument,
 )
-
-
-def _given(by: str | None, grain: str | None, settings: tuple[str, ...]) -> dict[str, object]:
-    return {**({"by": by} if by else {}), **({"grain": grain} if grain else {}), **pairs(settings)}
 
 
 @click.command("funnel")
@@ -45,7 +41,7 @@ def funnel_command(source: str, steps: tuple[str, ...], as_of: str | None, playb
     from plgkit.metrics.funnels import funnel
 
     data = opened(source, as_of=as_of, playbook=playbook)
-    found = funnel(data, [value(each) for each in steps], like=like, **_given(by, grain, settings))
+    found = funnel(data, [value(each) for each in steps], like=like, **parameters_of(by, grain, settings))
     click.echo(found.attrs["definition"], err=True)
     short = found if as_json or form != "table" else found.drop(columns=[
         name for name in found.columns if "from_entry" in name or name.startswith(("q25", "q75", "mean"))])
@@ -104,7 +100,7 @@ def sensitivity_command(name: str, source: str | None, as_of: str | None, playbo
     from plgkit.definitions import sensitivity
 
     data = opened(source, as_of=as_of, playbook=playbook)
-    found = sensitivity(data, name, **_given(by, grain, settings))
+    found = sensitivity(data, name, **parameters_of(by, grain, settings))
     for each in found.attrs["left_out"]:
         click.echo(f"Left out: {each}", err=True)
     click.echo(found.attrs["verdict"], err=True)
