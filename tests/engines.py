@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import os
 import shutil
 import socket
@@ -66,7 +67,9 @@ def postgres() -> Iterator[ibis.BaseBackend]:
     try:
         connection = ibis.postgres.connect(host="127.0.0.1", port=port, user="plgkit", database="postgres")
         yield connection
-        connection.disconnect()
+        for each in [connection, *_places]:
+            each.disconnect()
+        _places.clear()
     finally:
         subprocess.run(_as_server([*control, "-m", "immediate", "stop"]), **quiet)
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,18 +101,34 @@ def spark() -> Iterator[ibis.BaseBackend]:
 
 
 def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> ibis.BaseBackend:
-    """Write frames as tables of the engine, replacing those there."""
+    """Write frames as tables of a place of their own in the engine, and connect there."""
     kinds = {"time": "timestamp(6)", "date": "date", "string": "string", "json": "string", "money": "float64",
              "number": "float64", "whole": "int64", "flag": "boolean"}
-    for name in connection.list_tables():
-        if name in TABLES:
-            connection.drop_table(name)
+    place = _place(connection)
     for name, frame in frames.items():
         schema = ibis.schema({column: kinds[TABLES[name][column].kind] for column in frame.columns})
-        connection.create_table(name, _plain(frame, name), schema=schema, overwrite=True)
+        place.create_table(name, _plain(frame, name), schema=schema)
+    if place.name == "postgres":
+        place.raw_sql("ANALYZE").close()
+    return place
+
+
+_numbers = itertools.count(1)
+_places: list[ibis.BaseBackend] = []
+
+
+def _place(connection: ibis.BaseBackend) -> ibis.BaseBackend:
+    """An empty database: Spark reads a table when it is asked, so nobody may replace what another test looks at."""
+    name = f"place_{next(_numbers)}"
     if connection.name == "postgres":
-        connection.raw_sql("ANALYZE").close()
-    return connection
+        connection.raw_sql(f"CREATE DATABASE {name}").close()
+        known = connection.con.info
+        _places.append(ibis.postgres.connect(host=known.host, port=known.port, user=known.user, database=name))
+        return _places[-1]
+    session = connection._session.newSession()
+    session.sql(f"CREATE DATABASE {name}")
+    session.sql(f"USE {name}")
+    return ibis.pyspark.connect(session)
 
 
 def _plain(frame: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from ibis.expr.types import Table
 from plgkit.metrics.people import segmented
 from plgkit.sources import rollups
 from plgkit.sources.data import Data
-from plgkit.sources.engine import Grain, seconds_between
+from plgkit.sources.engine import Grain
 
 
 def count(data: Data, grain: Grain, *, gap_minutes: int, by: str | None = None) -> Table:
@@ -85,7 +85,7 @@ def _marked(events: Table, gap_minutes: int, *, ahead: bool = False) -> Table:
 
 
 def _paused(later: ibis.Value, earlier: ibis.Value, gap_minutes: int) -> ibis.Value:
-    return seconds_between(later, earlier) > 60 * gap_minutes
+    return later.delta(earlier, unit="microsecond") > 60_000_000 * gap_minutes
 
 
 def _has_ids(data: Data) -> tuple[bool, bool]:
