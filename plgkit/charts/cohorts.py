@@ -178,7 +178,7 @@ def _drawn(frame: pd.DataFrame) -> pd.Series:
 
 @style.chart(height=_panels_height)
 def cohort_curves(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None) -> Axes:
-    """Draw a small curve for each of the last cohorts, the others faint behind it.
+    """Draw a small curve for each of the last cohorts, that of all cohorts together faint behind it.
 
     Parameters
     ----------
@@ -195,35 +195,40 @@ def cohort_curves(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None
     shares = shares[shares.notna().sum(axis=1) > 1]
     if shares.empty:
         return style.note(ax, "There is nothing to draw yet: no cohort has two ages behind it.")
-    sizes = cells.groupby("cohort")["denominator"].max()
+    sizes, everybody = cells.groupby("cohort")["denominator"].max(), _together(cells)
     shown, top = shares.tail(_MOST_PANELS), float(np.nanmax(shares.to_numpy()))
     grain = grain_of(shares.index)
     for place, (cohort, own) in enumerate(shown.iterrows()):
-        _panel(ax, place, own, shares, top, f"{period_words(cohort, grain)}  ({sizes[cohort]:,.0f})")
+        _panel(ax, place, own, everybody, top, f"{period_words(cohort, grain)}  ({sizes[cohort]:,.0f})")
     ax.set(xlim=(0, _ACROSS), ylim=(-(-len(shown) // _ACROSS), 0))
     ax.set_axis_off()
     said = [f"{period_words(cohort, grain)} {own.dropna().iloc[0]:.0%} to {own.dropna().iloc[-1]:.0%}"
             for cohort, own in shown.iterrows()]
     left = len(shares) - len(shown)
     caption = (f"One cohort each, from {grain} {shares.columns.min():g} to {grain} {shares.columns.max():g}, on one scale; "
-               "grey: the others. The number is the share at its last age that is over.")
+               "grey: all together. The number is the share at its last age that is over.")
     return style.describe(ax, alt=f"Small curves of {len(shown)} cohorts: {', '.join(said)}.",
                           caption=caption + (f" The last {len(shown)} of {len(shares)} cohorts." if left else ""))
 
 
-def _panel(ax: Axes, place: int, own: pd.Series, others: pd.DataFrame, top: float, name: str) -> None:
+def _together(cells: pd.DataFrame) -> pd.Series:
+    """The share of everybody old enough, by age."""
+    sums = cells.groupby("age")[["numerator", "denominator"]].sum()
+    return sums["numerator"] / sums["denominator"]
+
+
+def _panel(ax: Axes, place: int, own: pd.Series, everybody: pd.Series, top: float, name: str) -> None:
     """Draw one cohort's curve into its square of the grid, between the name above and the line of zero below."""
     left, base = place % _ACROSS + 0.03, place // _ACROSS + 0.93
     width, height = 0.76, 0.62
-    ages = others.columns.to_numpy(dtype=float)
+    ages = own.index.to_numpy(dtype=float)
     x = left + width * (ages - ages.min()) / max(ages.max() - ages.min(), 1)
-    for _, other in others.iterrows():
-        ax.plot(x, base - height * other.to_numpy(dtype=float) / (top or 1.0), color=style.LINE, linewidth=0.9, zorder=1)
+    ax.plot(x, base - height * everybody.reindex(own.index).to_numpy(dtype=float) / (top or 1.0), color=style.MUTED, linewidth=1, alpha=0.5, zorder=1)
     ax.plot([left, left + width], [base, base], color=style.MUTED, linewidth=0.8, zorder=2)
     y = base - height * own.to_numpy(dtype=float) / (top or 1.0)
     last = np.flatnonzero(~np.isnan(y))[-1]
     ax.plot(x, y, color=style.BLUE, linewidth=2, zorder=3)
     ax.plot(x[last], y[last], "o", color=style.BLUE, markersize=4, zorder=3)
-    ax.text(x[last] + 0.03, y[last], f"{own.iloc[last]:.0%}", va="center", color=style.BLUE, fontsize=style.SMALL,
+    ax.text(x[last] + 0.02, y[last] - 0.08, f"{own.iloc[last]:.0%}", va="center", color=style.BLUE, fontsize=style.SMALL,
             fontweight="bold")
     ax.text(left, base - height - 0.14, name, va="center", color=style.INK, fontsize=style.SMALL)

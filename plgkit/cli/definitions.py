@@ -128,8 +128,11 @@ def glossary_command(name: str | None, tools: bool, markdown: bool, form: str, a
         click.echo(tools_as_markdown() if tools else as_markdown(glossary()))
         return
     whole = form != "table" or as_json
-    if tools:
+    if tools and whole:
         show(other_tools(), form, as_json)
+    elif tools:
+        for part in tools_as_markdown().replace("**", "").replace("## ", "").split("\n\n"):
+            click.echo(click.wrap_text(part, 100, subsequent_indent="  "))
     elif name is None:
         show(glossary() if whole else glossary()[["measure", "definition"]], form, as_json)
     else:

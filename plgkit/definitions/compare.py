@@ -32,7 +32,8 @@ def compare(data: Data, measure: str | Measure, other: str | Mapping[str, Any], 
     """Show which people another definition counts differently, and why.
 
     It walks from one definition to the other, changing one parameter after the other; who is counted differently
-    after a change is counted differently because of it.
+    after a change is counted differently because of it. A cut (by=) and a way of averaging (average=) change how people
+    are shown, not how they are counted, and are passed over.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from plgkit.notebook import words
+from plgkit.sources.data import Data
 from plgkit.stats.intervals import wilson
 
 
@@ -73,22 +74,35 @@ def silence(rhythm: pd.DataFrame, days: int) -> str:
             f"{silent} of silence are {'long' if days >= 2 * usual else 'hardly long'} for it.")
 
 
-def still_used(lasting: pd.DataFrame, days: int) -> str:
-    """Say which share of accounts is still used after so many days; of fewer than five, nothing is said.
+def holders(data: Data) -> tuple[str, str]:
+    """What is counted where accounts are: "account" and "accounts", or people where no account is known.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> holders(samples.tiny())
+    ('account', 'accounts')
+    """
+    known = data.has("accounts") or int(data.run(data.users.aggregate(n=data.users.account_id.count()))["n"].iloc[0])
+    return ("account", "accounts") if known else ("person", "people")
+
+
+def still_used(lasting: pd.DataFrame, days: int, *, of: tuple[str, str] = ("account", "accounts")) -> str:
+    """Say which share of accounts (or of people) is still active after so many days; of fewer than five, nothing is said.
 
     Examples
     --------
     >>> curve = pd.DataFrame({"x": [0, 90], "value": [1.0, 0.4], "low": [1.0, 0.35], "high": [1.0, 0.45], "at_risk": [400, 90]})
     >>> still_used(curve, 90)
-    '40% of 400 accounts are still used after 90 days (35.0% to 45.0%).'
-    >>> still_used(curve.assign(at_risk=2), 90)
-    'Only 2 accounts are known: too few to say how long they last.'
+    '40% of 400 accounts are still active after 90 days (35.0% to 45.0%).'
+    >>> still_used(curve.assign(at_risk=2), 90, of=("person", "people"))
+    'Only 2 people are known: too few to say how long they last.'
     """
     known = float(lasting["at_risk"].max()) if len(lasting) else 0.0
     if not known >= 5:
-        return f"Only {words.counted(known, 'account')} {'is' if known == 1 else 'are'} known: too few to say how long they last."
+        return f"Only {words.counted(known, *of)} {'is' if known == 1 else 'are'} known: too few to say how long they last."
     row = lasting[lasting["x"] <= days].iloc[-1]
-    return (f"{words.share(row['value'])} of {words.counted(known, 'account')} are still used after {words.counted(days, 'day')} "
+    return (f"{words.share(row['value'])} of {words.counted(known, *of)} are still active after {words.counted(days, 'day')} "
             f"({words.share(row['low'], 1)} to {words.share(row['high'], 1)}).")
 
 
@@ -115,8 +129,8 @@ def _pooled(rows: pd.DataFrame) -> pd.Series:
                       "low": low, "high": high, "cohorts": len(rows)})
 
 
-def slipping(risk: pd.DataFrame, fall: float, currency: str) -> str:
-    """Say how many accounts lost a part of their usual use, for how many that is more than chance, and what they pay.
+def slipping(risk: pd.DataFrame, fall: float, currency: str, *, of: tuple[str, str] = ("account", "accounts")) -> str:
+    """Say how many accounts (or people) lost a part of their usual use, for how many that is more than chance, and what they pay.
 
     Examples
     --------
@@ -126,12 +140,12 @@ def slipping(risk: pd.DataFrame, fall: float, currency: str) -> str:
     >>> slipping(risk.assign(mrr=float("nan")).tail(1), 0.5, "USD")
     '1 account lost 50% or more of the usual use, but none more than chance would leave.'
     >>> slipping(risk.head(0), 0.5, "USD")
-    'No account lost 50% or more of its usual use.'
+    'No account lost 50% or more of the usual use.'
     """
     if risk.empty:
-        return f"No account lost {words.share(fall)} or more of its usual use."
+        return f"No {of[0]} lost {words.share(fall)} or more of the usual use."
     sure = int((risk["high"] < 0).sum())
-    said = [f"{words.counted(len(risk), 'account')} lost {words.share(fall)} or more of the usual use",
+    said = [f"{words.counted(len(risk), *of)} lost {words.share(fall)} or more of the usual use",
             f"{words.count(sure)} of them more than chance would leave" if sure else "but none more than chance would leave"]
     if risk["mrr"].sum() > 0:
         said.append(f"with {words.show(float(risk['mrr'].sum()), 'currency', currency=currency)} a month at stake")
