@@ -19,7 +19,6 @@ WIDENED = "Wilson, widened by how much families (an account and the accounts it 
 RESAMPLED = "bootstrap over families (an account and the accounts it brought)"
 SURVIVAL = "log-log of the Kaplan-Meier curve, widened by how much families (an account and the accounts it brought) differ"
 ODDS = "Poisson counts, widened by how much families (an account and the accounts it brought) differ: Wilson, as odds"
-ODDS = "Poisson counts, widened by how much families (an account and the accounts it brought) differ: Wilson, as odds"
 LOGARITHMIC = "logarithmic, by how much families (an account and the accounts it brought) differ"
 
 
