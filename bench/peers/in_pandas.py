@@ -17,6 +17,9 @@ def load(asked) -> dict[str, pd.DataFrame]:
     return {"events": events, "users": users.assign(day=pd.to_datetime(users["day"]))}
 
 
+opened = load
+
+
 def _monday(day: pd.Series) -> pd.Series:
     return day - pd.to_timedelta(day.dt.weekday, unit="D")
 

@@ -13,6 +13,11 @@ def load(asked) -> dict[str, pl.DataFrame]:
     return {"events": events, "users": pl.read_parquet(asked.folder / "users.parquet")}
 
 
+def opened(asked) -> dict[str, pl.LazyFrame]:
+    """The same, read from the disk as far as a question needs it."""
+    return {name: pl.scan_parquet(asked.folder / f"{name}.parquet") for name in ("events", "users")}
+
+
 def _done(tables) -> pl.LazyFrame:
     return tables["events"].lazy().filter(~pl.col("event").cast(pl.String).is_in(SYSTEM))
 
