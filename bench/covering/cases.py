@@ -109,5 +109,8 @@ def _means() -> list[Case]:
 
 
 CASES = [*_rates(), *_medians(), *_means()]
-WIDE: dict[str, tuple[float, float]] = {}
+WIDE: dict[str, tuple[float, float]] = {
+    "time to the first board": (0.93, 0.99),
+    "time to sign-up, of those who did": (0.93, 1.0),
+}
 """Cases that are known to be outside 93 to 97 %, with the bounds they are in; docs/coverage.md says why."""
