@@ -190,6 +190,7 @@ def cohort_curves(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None
         Where to draw; a new figure by default.
     """
     cells = _pooled(frame)
+    grain = grain_of(pd.Index(cells["cohort"].unique()))
     cells = cells[cells["mature"] & (cells["denominator"] >= least)]
     shares = cells.pivot(index="cohort", columns="age", values="share")
     shares = shares[shares.notna().sum(axis=1) > 1]
@@ -197,7 +198,6 @@ def cohort_curves(frame: pd.DataFrame, *, least: int = 5, ax: Axes | None = None
         return style.note(ax, "There is nothing to draw yet: no cohort has two ages behind it.")
     sizes, everybody = cells.groupby("cohort")["denominator"].max(), _together(cells)
     shown, top = shares.tail(_MOST_PANELS), float(np.nanmax(shares.to_numpy()))
-    grain = grain_of(shares.index)
     for place, (cohort, own) in enumerate(shown.iterrows()):
         _panel(ax, place, own, everybody, top, f"{period_words(cohort, grain)}  ({sizes[cohort]:,.0f})")
     ax.set(xlim=(0, _ACROSS), ylim=(-(-len(shown) // _ACROSS), 0))
@@ -229,6 +229,6 @@ def _panel(ax: Axes, place: int, own: pd.Series, everybody: pd.Series, top: floa
     last = np.flatnonzero(~np.isnan(y))[-1]
     ax.plot(x, y, color=style.BLUE, linewidth=2, zorder=3)
     ax.plot(x[last], y[last], "o", color=style.BLUE, markersize=4, zorder=3)
-    ax.text(x[last] + 0.02, y[last] - 0.08, f"{own.iloc[last]:.0%}", va="center", color=style.BLUE, fontsize=style.SMALL,
+    ax.text(x[last] + 0.02, max(y[last] - 0.08, base - height), f"{own.iloc[last]:.0%}", va="center", color=style.BLUE, fontsize=style.SMALL,
             fontweight="bold")
     ax.text(left, base - height - 0.14, name, va="center", color=style.INK, fontsize=style.SMALL)

@@ -42,27 +42,39 @@ def _open(frame: pd.DataFrame) -> pd.Series:
     return waiting | frame["period"].isin(frame.loc[waiting, "period"])
 
 
-def last(frame: pd.DataFrame) -> pd.Series:
-    """Give the last row that is final, or the last row if none is.
+def last(frame: pd.DataFrame, *, least: int = 5) -> pd.Series:
+    """Give the last row that is final and rests on `least` people or more, or the last one if none does.
 
     Examples
     --------
     >>> frame = pd.DataFrame({"value": [0.4, 0.5], "complete": [True, False]})
     >>> last(frame).value
     0.4
+    >>> last(pd.DataFrame({"period": ["2026-05", "2026-06"], "value": [0.4, 1.0], "denominator": [90, 2]})).value
+    0.4
     """
-    return _row(judged(frame), 1, like=frame)
+    return _row(_told(frame, least), 1, like=frame)
 
 
-def before(frame: pd.DataFrame) -> pd.Series:
-    """Give the final row before the last one; a row of missing values if there is none.
+def before(frame: pd.DataFrame, *, least: int = 5) -> pd.Series:
+    """Give the final row before that of `last`; a row of missing values if there is none.
 
     Examples
     --------
     >>> before(pd.DataFrame({"value": [0.4, 0.5]})).value
     0.4
     """
-    return _row(judged(frame), 2, like=frame)
+    return _row(_told(frame, least), 2, like=frame)
+
+
+def _told(frame: pd.DataFrame, least: int) -> pd.DataFrame:
+    """The final rows; of periods, those up to the last one that rests on people enough."""
+    rows = judged(frame)
+    people = next((name for name in ("n", "denominator") if name in rows), None)
+    if people is None or "period" not in rows:
+        return rows
+    enough = (rows[people] >= least).to_numpy().nonzero()[0]
+    return rows.iloc[: enough[-1] + 1] if len(enough) else rows
 
 
 def first(frame: pd.DataFrame) -> pd.Series:

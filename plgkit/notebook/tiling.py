@@ -107,7 +107,7 @@ def _facts(
     # Periods in which half got there and others in which they did not have one measure in common only.
     among = "median_among" in frame and frame["value"].isna().any()
     frame = reading.among(frame) if among else frame
-    now, then = reading.last(frame), reading.before(frame)
+    now, then = reading.last(frame, least=0), reading.before(frame, least=0)
     people = next((now[name] for name in SIZES if name in now.index), None)
     if not words.unknown(people) and people < few:
         return {"value": None, "shown": "too few", "n": int(people), "status": None, "target": target}

@@ -57,7 +57,7 @@ def _level(frame: pd.DataFrame, cells: pd.DataFrame, asked: Question, parameters
     tails = [(1 - parameters["level"]) / 2, (1 + parameters["level"]) / 2]
     low, high = np.quantile(drawn[0], tails)
     falls = drawn[1][np.isfinite(drawn[1])]
-    fall_low, fall_high = np.quantile(falls, tails) if len(falls) else (np.nan, np.nan)
+    fall_low, fall_high = np.quantile(falls, tails) if len(falls) and np.ptp(falls) > 0 else (np.nan, np.nan)
     flat = parameters["flat"]
     sure = people >= _FEWEST_PEOPLE and at_end[0] * people >= _FEWEST_THERE
     verdict = LEVELLED if sure and fall_high < flat else FALLING if sure and fall_low > flat else UNSURE
