@@ -53,7 +53,7 @@ bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
 	@for each in reports sample measures; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
 
 simulate: $(VENV)/ready-for-tests ## hold intervals and aha candidates against the truth of many made-up companies
-	@$(BIN)/python bench/coverage.py --runs 400 --reference 3000 --work build/coverage
+	@$(BIN)/python bench/coverage.py --runs 500 --reference 3000 --work build/coverage
 	@$(BIN)/python bench/aha.py 1500 20
 
 notebooks: $(VENV)/ready ## run the notebooks and keep their outputs in them
