@@ -187,7 +187,7 @@ def left_after(rows: pd.DataFrame, day: int) -> tuple[float, float, float]:
 def test_how_long_they_last(page, shop, people, active):
     rows = lasted(people, active)
     left, low, high = left_after(rows, 90)
-    assert page[0][6] == f"{left:.0%} of {len(rows)} accounts are still used after 90 days ({low:.1%} to {high:.1%})."
+    assert page[0][6] == f"{left:.0%} of {len(rows)} people are still active after 90 days ({low:.1%} to {high:.1%})."
     found = retention.survival_compared(shop, silent_days=28).set_index("channel")
     for channel, mine in rows.groupby("channel"):
         assert (found.n[channel], found.stopped[channel]) == (len(mine), mine["stopped"].sum())
@@ -206,7 +206,7 @@ def test_who_is_slipping_away(page, shop, active):
     high = np.array([wilson(a, a + b)[1] if a + b else np.nan for a, b in zip(now, before, strict=True)])
     with np.errstate(divide="ignore", invalid="ignore"):
         sure = (high / (1 - high) / (28 / span) - 1 < 0) & risky
-    assert page[0][7] == (f"{risky.sum()} accounts lost 50% or more of the usual use, {sure.sum()} of them more than chance would leave.")
+    assert page[0][7] == (f"{risky.sum()} people lost 50% or more of the usual use, {sure.sum()} of them more than chance would leave.")
     found = retention.at_risk(shop).set_index("account_id")
     assert set(found.index) == set(first.index[risky])
     np.testing.assert_allclose(found["change"], (now / usual - 1)[found.index])

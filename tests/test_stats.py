@@ -360,3 +360,14 @@ def test_the_interval_among_alike_people_covers_as_often_as_it_says():
 def test_a_group_without_anybody_to_compare_with_has_no_difference():
     cells = pd.DataFrame({"event": ["a", "a"], "x1": [3, 0], "n1": [5, 0], "x2": [0, 4], "n2": [0, 9]})
     assert strata.mantel_haenszel(cells, "event")[["difference", "low", "high", "p"]].isna().all(axis=None)
+
+
+def test_the_log_rank_test_of_two_groups_does_not_hang_on_rounding():
+    """The rows of the covariance are the same but for the sign and the last digits, which must not be inverted."""
+    random = np.random.default_rng(1)
+    for _ in range(200):
+        spread, apart = random.random() * 50 + 1, random.random() * 20
+        left = random.normal(0, 3e-15, 3) * spread
+        covariance = np.array([[spread + left[0], -spread], [-spread, spread + left[1]]])
+        difference = np.array([apart, -apart + left[2]])
+        assert survival._chi_square(difference, covariance)[0] == pytest.approx(apart**2 / spread, rel=1e-9)

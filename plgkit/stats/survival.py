@@ -319,5 +319,6 @@ def _chi_square(difference: Floats, covariance: Floats) -> tuple[float, int, flo
     freedom = len(difference) - 1
     if freedom < 1 or not covariance.any():
         return 0.0, max(freedom, 0), 1.0
-    statistic = float(difference @ np.linalg.pinv(covariance) @ difference)
+    # The covariance has one rank less than groups: what rounding leaves of the last must not be inverted.
+    statistic = float(difference @ np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ difference)
     return statistic, freedom, float(chi2.sf(statistic, freedom))
