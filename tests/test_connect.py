@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import tempfile
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -167,3 +169,27 @@ def test_as_of_must_be_a_day(tiny):
         with pytest.raises(BadParameter) as caught:
             connect(frames(), as_of=wrong)
         assert str(caught.value) == f"as_of is {str(wrong)!r}; expected a day such as '2026-06-30', the last one counted."
+
+
+def test_what_many_answers_need_is_worked_out_once_and_still_read_in_full(tiny):
+    """Leads ask for the moments of all signals; the query that is shown says how those are found."""
+    from plgkit.metrics import pql
+
+    pql.leads(tiny, grain="month")
+    assert tiny.once("moments", lambda: "made anew") == "made anew"
+    with tiny.answering():
+        assert tiny.once("moments", lambda: "made anew") is tiny.once("moments", lambda: "made anew")
+        assert tiny.once("moments", lambda: "made anew") != "made anew"
+    assert "plgkit_once" not in pql.leads.sql(tiny, grain="month")
+
+
+def test_processes_that_share_a_machine_take_little_memory_and_spill_where_temporary_files_go(tmp_path, monkeypatch):
+    written(tmp_path, "parquet")
+    alone = connect(tmp_path, as_of=AS_OF, playbook=WORDS).connection.con
+    monkeypatch.setenv("PLGKIT_SHARING", "1")
+    shared_out = connect(tmp_path, as_of=AS_OF, playbook=WORDS).connection.con
+    limits = [each.execute("SELECT current_setting('memory_limit')").fetchone()[0] for each in (alone, shared_out)]
+    assert limits[1] == "420.0 MiB" != limits[0]
+    spill = Path(alone.execute("SELECT current_setting('temp_directory')").fetchone()[0])
+    assert spill.parent == Path(tempfile.gettempdir())
+    assert not spill.exists()

@@ -30,14 +30,19 @@ def joined(data: Data, rows: Table) -> Table:
     """
     if not data.tells_families:
         return rows.mutate(family=ibis.null("string"))
+    members = data.once("families", lambda: _members(data))
+    return rows.left_join(members, rows.user_id == members.member).drop("member")
+
+
+def _members(data: Data) -> Table:
+    """The family of each `member`."""
     people = data.users.select("user_id", "invited_by", "signed_up_at", home=_.account_id.fill_null(_.user_id))
     hosts = people.select(host=_.user_id, host_home=_.home, host_since=_.signed_up_at)
     firsts = first_of(people, "home", "signed_up_at", "user_id")
     came = firsts.inner_join(hosts, (firsts.invited_by == hosts.host) & (hosts.host_since <= firsts.signed_up_at))
     origins = came.select(brought=_.home, origin=_.host_home)
     members = people.left_join(origins, people.home == origins.brought)
-    members = members.select(member=members.user_id, family=members.origin.fill_null(members.home))
-    return rows.left_join(members, rows.user_id == members.member).drop("member")
+    return members.select(member=members.user_id, family=members.origin.fill_null(members.home))
 
 
 def dealt(data: Data, people: Table, *, always: bool = False) -> Table:

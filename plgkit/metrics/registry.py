@@ -115,7 +115,9 @@ class Measure:
         return data.answers[asked].copy()
 
     def _answer(self, data: Data, resolved: dict[str, Any], level: float) -> pd.DataFrame:
-        frame = data.run(self.function(data, **resolved))
+        with data.answering():
+            query = self.function(data, **resolved)
+        frame = data.run(query)
         frame = self.finish(frame, data, {**resolved, "level": level})
         frame.attrs = {**frame.attrs, "measure": self.name, "unit": self.unit, "better": self.better, "shape": self.shape,
                        "currency": data.playbook.product.currency, "definition": _define(self, data, resolved).text}

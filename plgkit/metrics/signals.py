@@ -55,6 +55,10 @@ def moments(data: Data) -> Table:
     `at` is the instant at which the signal was met. `lost_at` is when it stopped to count because
     there was more than its `at_most`, else missing. `day` and `lost_day` are their days.
     """
+    return data.once("moments", lambda: _moments(data))
+
+
+def _moments(data: Data) -> Table:
     heard = [each for each in data.playbook.pql.signals if not silent(data, each)]
     shared: dict[str, Table] = {}
     parts = [_counted(data, each, shared).select(

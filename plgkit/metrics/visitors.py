@@ -45,6 +45,10 @@ def prospects(data: Data, *, channel: bool = True) -> Table:
     On request with the `channel` of the first visit. Who had signed up before that visit could not do so again
     and is left out.
     """
+    return data.once(f"prospects {channel}", lambda: _prospects(data, channel))
+
+
+def _prospects(data: Data, channel: bool) -> Table:
     firsts = first_visits(visits(data), "who", "user_id", channel=channel)
     signups = data.users.select("signed_up_at", signed_id=_.user_id)
     joined = firsts.left_join(signups, firsts.user_id == signups.signed_id)

@@ -18,11 +18,12 @@ from typing import Any
 from plgkit.errors import BadParameter
 from plgkit.reports import normalise
 from plgkit.reports.worker import PORTABLE
+from plgkit.sources.cache import SHARING
 
 FORK = "fork"
 _PAUSE = 0.05
 _QUIET = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "TZ": "UTC", "PYTHONHASHSEED": "0",
-          "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+          "PYDEVD_DISABLE_FILE_VALIDATION": "1", SHARING: "1"}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def work(job: dict[str, Any]) -> None:
     portable = job["engine"] == PORTABLE
     # Nobody's own start-up files and history belong in a report.
     os.environ["IPYTHONDIR"] = str(folder / "ipython")
+    # A child that is forked tidies nothing up when it ends; the folder of its job goes with all that is in it.
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
     options = _kernel_options(job) if portable else {"at_cell": str(folder / "at_cell")}
     result: dict[str, Any] = {"state": "ok"}
     try:

@@ -17,6 +17,8 @@ from pathlib import Path
 from plgkit import __version__
 
 LAYOUT = "2"
+SHARING = "PLGKIT_SHARING"
+"""Set for processes that run at the same time, such as those that run the notebooks of a report."""
 
 
 def folder() -> Path:

@@ -201,6 +201,7 @@ def _from_cache(root: Path, found: Mapping[str, list[Path]], playbook: Playbook,
                        lambda folder: _write_tables(folder, root, found, playbook, version, database))
     manifest = json.loads((kept / "manifest.json").read_text())
     connection = engine.open_duckdb()
+    engine.spare(connection, kept / "tables.duckdb")
     stored = engine.attach(connection, kept / "tables.duckdb", "kept")
     tables = {name: stored[name] for name in manifest["tables"]}
     aside = {name: stored[f"set_aside_{name}"] for name in manifest["set_aside"]}

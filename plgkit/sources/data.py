@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from plgkit.playbook import Playbook
 from plgkit.schema import TABLES
 from plgkit.sources import engine
 from plgkit.sources.prepare import Finding
+
+_ANSWERING = "answering"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -56,6 +59,7 @@ class Data:
     derived: frozenset[str] = frozenset()
     answers: dict[str, pd.DataFrame] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict)
+    _kept: dict[str, Table] = field(default_factory=dict)
 
     @property
     def end(self) -> dt.datetime:
@@ -224,6 +228,24 @@ class Data:
             found += list(zip([name] * len(frame), frame["reason"], lines, strict=True))
         made = pd.DataFrame(found, columns=["table", "reason", "row"])
         return made.sort_values(["table", "reason", "row"], ignore_index=True)
+
+    def once(self, name: str, make: Callable[[], Table]) -> Table:
+        """Rows that many answers need: worked out once while answers are, and part of a query that is only to be read."""
+        if not self._memo.get(_ANSWERING):
+            return make()
+        if name not in self._kept:
+            self._kept[name] = engine.keep(self.connection, "once", make())
+        return self._kept[name]
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While queries are made to be run: rows needed `once` are worked out and kept."""
+        before = self._memo.get(_ANSWERING, False)
+        self._memo[_ANSWERING] = True
+        try:
+            yield
+        finally:
+            self._memo[_ANSWERING] = before
 
     def run(self, query: Table) -> pd.DataFrame:
         """Run a query on the data's engine."""

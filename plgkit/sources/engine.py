@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import os
+import tempfile
 import zoneinfo
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,22 +18,36 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Column, DateColumn, Table, TimestampColumn
 
+from plgkit.sources import cache
+
 Grain = Literal["day", "week", "month", "quarter"]
 GRAINS = ("day", "week", "month", "quarter")
 DAY = dt.timedelta(days=1)
 STORAGE = "duckdb" + ".".join(duckdb.__version__.split(".")[:2])
 """How kept tables are stored: a file of another version of DuckDB may not open."""
+_LEAST_MIB = 420
+_numbers = itertools.count(1)
 
 
 def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
     """Open a DuckDB in memory, or in a file, whose clock is UTC."""
     connection = ibis.duckdb.connect(path or ":memory:")
     connection.raw_sql("SET TimeZone = 'UTC'")
+    if path is None:
+        # What does not fit into memory goes where temporary files go, not into the folder somebody works in.
+        spill = Path(tempfile.gettempdir()) / f"plgkit-spill-{os.getpid()}-{next(_numbers)}"
+        connection.raw_sql(f"SET temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
     # DuckDB draws its bar on standard output, between the rows of a --json. In a notebook without
     # ipywidgets it has none and refuses the setting.
     with contextlib.suppress(duckdb.InvalidInputException):
         connection.raw_sql("SET enable_progress_bar = false")
     return connection
+
+
+def spare(connection: ibis.BaseBackend, path: Path) -> None:
+    """Take only so much memory as the kept tables make likely, where several processes share a machine."""
+    if os.environ.get(cache.SHARING):
+        connection.raw_sql(f"SET memory_limit = '{max(_LEAST_MIB, int(1.6 * path.stat().st_size / 2**20))}MiB'")
 
 
 def store(connection: ibis.BaseBackend, rows: Table, target: str) -> Table:
@@ -51,9 +67,6 @@ def attach(connection: ibis.BaseBackend, path: Path, name: str) -> Mapping[str, 
     connection.raw_sql(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
     place = (name, "main")
     return {each: connection.table(each, database=place) for each in connection.list_tables(database=place)}
-
-
-_numbers = itertools.count(1)
 
 
 def keep(connection: ibis.BaseBackend, name: str, rows: Table) -> Table:
