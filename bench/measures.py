@@ -77,7 +77,7 @@ def _prepared(source: Path, folder: Path, peers: list[str]) -> SimpleNamespace:
         run=lambda text: data.connection.con.execute(text).df(), names=_done(data), tables={}, modules=_modules(peers))
     for name in ("events", "users") if peers else ():
         columns, order = ("user_id, event, occurred_at, day", "user_id, occurred_at") if name == "events" else ("user_id, day", "user_id")
-        asked.run(f"COPY (SELECT {columns} FROM kept.{name} ORDER BY {order}) TO '{folder / name}.parquet' (FORMAT parquet)")
+        asked.run(f"COPY (SELECT {columns} FROM kept.{name} WHERE day <= DATE '{data.as_of}' ORDER BY {order}) TO '{folder / name}.parquet' (FORMAT parquet)")
     for name, module in asked.modules.items():
         asked.tables[name] = module.load(asked) if hasattr(module, "load") else None
     return asked

@@ -48,13 +48,14 @@ def _retention(weeks: str) -> str:
 
 def active(asked) -> pd.DataFrame:
     """Distinct people of each day, each week, and the 28 days that end with each day."""
-    return asked.run(_active(f"SELECT user_id, day, lag(day) OVER (PARTITION BY user_id ORDER BY day) AS prev_day FROM ({_DAYS})",
+    return asked.run(_active(f"SELECT user_id, day, lag(day) OVER (PARTITION BY user_id ORDER BY day) AS prev_day FROM ({_DAYS}) "
+                             f"WHERE day <= DATE '{asked.as_of}'",
                              "SELECT DISTINCT user_id, date_trunc('week', day)::DATE AS week FROM days", asked))
 
 
 def rollup_active(asked) -> pd.DataFrame:
     """The same from days and weeks."""
-    return asked.run(_active("SELECT user_id, day, prev_day FROM rollups.activity",
+    return asked.run(_active(f"SELECT user_id, day, prev_day FROM rollups.activity WHERE day <= DATE '{asked.as_of}'",
                              "SELECT user_id, week FROM rollups.activity_week", asked))
 
 

@@ -130,7 +130,7 @@ class Data:
         if self._ends_inside_a_week(last_week):
             from plgkit.sources import rollups
 
-            return rollups.activity_week(self.activity, self.playbook)
+            return rollups.up_to(self.activity, self.rollups["activity_week"], last_week, self.playbook)
         return self._rollup("activity_week", "week")
 
     def _ends_inside_a_week(self, last_week: dt.date) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import ibis
 from ibis import _
 from ibis.expr.types import Table
 
@@ -35,6 +38,23 @@ def activity_week(days: Table, playbook: Playbook) -> Table:
         .aggregate(n=_.n.sum().cast("int64"), days=_.count().cast("int64"))
     )
     return _with_past(weeks, "week")
+
+
+def up_to(days: Table, weeks: Table, last_week: dt.date, playbook: Playbook) -> Table:
+    """The weeks as they stood when the last one had days yet to come: that one is counted anew, the others stay.
+
+    `days` end with the last day counted, and what a person did before a week is the same whenever it is asked.
+    """
+    start, last = playbook.product.week_start, ibis.date(last_week.isoformat())
+    inside = days.filter(days.day >= last)
+    earlier = (inside.prev_day < last).fill_null(False).ifelse(inside.prev_day, ibis.null("date"))
+    inside = inside.mutate(earlier=earlier).group_by("user_id").aggregate(
+        n=_.n.sum().cast("int64"), days=_.count().cast("int64"), first_day=_.first_day.min(), prev_day=_.earlier.max())
+    inside = inside.select(
+        "user_id", "n", "days", week=last, first_week=engine.period(inside.first_day, "week", start).cast("date"),
+        prev_week=engine.period(inside.prev_day, "week", start).cast("date"))
+    columns = ["user_id", "week", "n", "days", "first_week", "prev_week"]
+    return weeks.filter(weeks.week < last).select(columns).union(inside.select(columns))
 
 
 def _with_past(rows: Table, unit: str) -> Table:
