@@ -1,0 +1,140 @@
+"""Recurring revenue: what is paid at the end of each period, and how it came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.errors import UnbalancedLedger
+from plgkit.metrics import ledger, shapes
+from plgkit.metrics.people import segmented
+from plgkit.metrics.registry import measure
+from plgkit.sources.data import Data
+from plgkit.sources.engine import Grain
+
+MOVEMENTS = ["new", "reactivation", "expansion", "contraction", "churn"]
+_GAINS, _LOSSES = MOVEMENTS[:3], MOVEMENTS[3:]
+
+
+def _as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    frame = shapes.every_period(frame, data, parameters, ["value", "n"])
+    frame["value"] = frame["value"] / ledger.MINOR
+    frame["low"] = frame["high"] = np.nan
+    frame["complete"] = shapes.complete(frame["period"], data, parameters["grain"])
+    return shapes.ordered(frame, parameters, ["value", "low", "high", "n", "complete"])
+
+
+@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=_as_money,
+         interval="none: it is no sample")
+def mrr(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
+    """Monthly recurring revenue at the end of the period; a year's is twelve times as much.
+
+    Parameters
+    ----------
+    data
+        Reads `subscriptions`.
+    by
+        Column to cut by; plan and motion are those at the period's end.
+    grain
+        Length of a period.
+
+    Returns
+    -------
+    One row per period: period, value (currency), low and high (missing: it is no sample), n (paying
+    accounts), complete. The last period counts what is known by `as_of`.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> mrr(samples.tiny())[["period", "value", "n", "complete"]]
+          period  value  n  complete
+    0 2025-01-01   70.0  2      True
+    1 2025-02-01   30.0  1      True
+    """
+    rows = segmented(data, ledger.standing(data, grain), by, unit="account_id")
+    return rows.group_by("period", *([by] if by else [])).aggregate(
+        value=_.mrr_minor.sum().cast("int64"), n=_.count().cast("int64"))
+
+
+def _as_movements(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Openings from the closings before them; every period is proved before money leaves minor units."""
+    by = parameters.get("by")
+    frame = shapes.every_period(frame, data, parameters, [*MOVEMENTS, "closing"])
+    frame = frame.sort_values([*([by] if by else []), "period"], ignore_index=True)
+    closings = frame.groupby(by)["closing"] if by else frame["closing"]
+    frame["opening"] = closings.shift(1).fillna(0).astype("int64")
+    _prove(frame)
+    frame["complete"] = shapes.complete(frame["period"], data, parameters["grain"])
+    money = ["opening", *MOVEMENTS, "closing"]
+    frame[money] = frame[money] / ledger.MINOR
+    return shapes.ordered(frame, parameters, [*money, "complete"])
+
+
+def _prove(frame: pd.DataFrame) -> None:
+    moved = frame["opening"] + frame[_GAINS].sum(axis=1) - frame[_LOSSES].sum(axis=1)
+    wrong = frame[moved != frame["closing"]]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise UnbalancedLedger(first["period"], opening=first["opening"] / ledger.MINOR,
+                               moved=moved[wrong.index[0]] / ledger.MINOR, closing=first["closing"] / ledger.MINOR)
+
+
+@measure(shape="table", unit="currency", better="higher", reads="subscriptions", finish=_as_movements)
+def mrr_movements(data: Data, *, brief: Literal["ignore", "both"] = "ignore", by: str | None = None,
+                  grain: Grain = "month") -> Table:
+    """How recurring revenue came to be: opening + new + reactivation + expansion - contraction - churn = closing.
+
+    New is an account's first revenue ever. Reactivation: it paid before, but not at the end of
+    the last period. Expansion and contraction: it paid at both ends, more or less now. Churn: it
+    paid at the start and nothing at the end. The sum is checked to the cent in every period.
+
+    Parameters
+    ----------
+    data
+        Reads `subscriptions`.
+    brief
+        What becomes of an account that pays at neither end of a period but inside it: "ignore", as
+        if it never had, or "both", its highest payment as new (or reactivation) and as churn.
+    by
+        Column of accounts to cut by; plan and motion are the account's last ones, so that no money
+        moves between groups.
+    grain
+        Length of a period.
+
+    Returns
+    -------
+    One row per period: period, opening, new, reactivation, expansion, contraction, churn, closing
+    (currency; losses above 0), complete.
+
+    Raises
+    ------
+    UnbalancedLedger
+        If a period does not add up.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> mrr_movements(samples.tiny())[["opening", "new", "expansion", "churn", "closing"]]
+       opening   new  expansion  churn  closing
+    0      0.0  70.0        0.0    0.0     70.0
+    1     70.0   0.0       10.0   50.0     30.0
+
+    References
+    ----------
+    ChartMogul help centre, "Lifecycle of a customer": the five movements.
+    """
+    keys = ["period", *([by] if by else [])]
+    moves = segmented(data, ledger.moves(data, grain, brief=brief), by, unit="account_id")
+    closings = ledger.standing(data, grain).select("account_id", "period", "mrr_minor")
+    closings = segmented(data, closings, by, unit="account_id").group_by(*keys).aggregate(
+        closing=_.mrr_minor.sum().cast("int64"), **{name: _.mrr_minor.min() * 0 for name in MOVEMENTS})
+    summed = moves.group_by(*keys).aggregate(
+        closing=_.opening.min() * 0, **{name: _[name].sum().cast("int64") for name in MOVEMENTS})
+    both = closings.select(*keys, "closing", *MOVEMENTS).union(summed.select(*keys, "closing", *MOVEMENTS))
+    return both.group_by(*keys).aggregate(
+        **{name: both[name].sum().cast("int64") for name in ["closing", *MOVEMENTS]})
