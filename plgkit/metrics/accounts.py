@@ -58,3 +58,10 @@ def first_payments(data: Data) -> Table:
     paying = data.subscriptions.filter(_.mrr_minor > 0)
     return first_of(paying, "account_id", "changed_at", "mrr_minor").select(
         "account_id", "motion", "plan", paid_at=_.changed_at, paid_day=_.day, paid_minor=_.mrr_minor)
+
+
+def before_paying(data: Data, accounts: Table, start: str) -> Table:
+    """Accounts with their first payment (`paid_at`, `paid_minor`, `paid_by`), without those that paid before their start."""
+    paid = first_payments(data).select("account_id", "paid_at", "paid_minor", paid_by=_.motion)
+    rows = accounts.left_join(paid, "account_id").drop("account_id_right")
+    return rows.filter((rows.paid_at >= rows[start]).fill_null(True))
