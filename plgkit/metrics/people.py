@@ -29,7 +29,8 @@ def segments(data: Data) -> dict[str, str]:
         if data.has(name):
             found.update({column: name for column in data.table(name).columns if column not in _NO_SEGMENT})
     if data.has("subscriptions"):
-        found.update(plan="subscriptions", motion="subscriptions")
+        known = data.subscriptions.columns
+        found.update({each: "subscriptions" for each in ("plan", "motion", "currency") if each in known})
     return found
 
 
@@ -54,11 +55,13 @@ def segmented(data: Data, rows: Table, by: str | None, *, unit: str = "user_id")
     known = segments(data)
     if by not in known:
         raise UnknownSegment(by, known)
+    # An amount that names no currency is in the product's own.
+    none = data.playbook.product.currency if by == "currency" else NONE
     if by in rows.columns:
-        return rows.mutate(**{by: rows[by].cast("string").fill_null(NONE)})
+        return rows.mutate(**{by: rows[by].cast("string").fill_null(none)})
     values = _values(data, by, known[by], unit).rename(segment_unit=unit, segment_value=by)
     joined = rows.left_join(values, rows[unit] == values.segment_unit).drop("segment_unit")
-    return joined.mutate(**{by: joined.segment_value.fill_null(NONE)}).drop("segment_value")
+    return joined.mutate(**{by: joined.segment_value.fill_null(none)}).drop("segment_value")
 
 
 def _values(data: Data, by: str, table: str, unit: str) -> Table:

@@ -12,13 +12,11 @@ from ibis.expr.types import Table
 
 from plgkit.errors import UnbalancedLedger
 from plgkit.metrics import ledger, shapes
+from plgkit.metrics.ledger import MOVEMENTS
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-
-MOVEMENTS = ["new", "reactivation", "expansion", "contraction", "churn"]
-_GAINS, _LOSSES = MOVEMENTS[:3], MOVEMENTS[3:]
 
 
 def _as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -56,9 +54,7 @@ def mrr(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     0 2025-01-01   70.0  2      True
     1 2025-02-01   30.0  1      True
     """
-    rows = segmented(data, ledger.standing(data, grain), by, unit="account_id")
-    return rows.group_by("period", *([by] if by else [])).aggregate(
-        value=_.mrr_minor.sum().cast("int64"), n=_.count().cast("int64"))
+    return ledger.closings(data, grain, by, own=True).rename(value="closing", n="accounts")
 
 
 def _as_movements(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -76,7 +72,7 @@ def _as_movements(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]
 
 
 def _prove(frame: pd.DataFrame) -> None:
-    moved = frame["opening"] + frame[_GAINS].sum(axis=1) - frame[_LOSSES].sum(axis=1)
+    moved = frame["opening"] + frame[ledger.GAINS].sum(axis=1) - frame[ledger.LOSSES].sum(axis=1)
     wrong = frame[moved != frame["closing"]]
     if len(wrong):
         first = wrong.iloc[0]
@@ -129,12 +125,12 @@ def mrr_movements(data: Data, *, brief: Literal["ignore", "both"] = "ignore", by
     ChartMogul help centre, "Lifecycle of a customer": the five movements.
     """
     keys = ["period", *([by] if by else [])]
-    moves = segmented(data, ledger.moves(data, grain, brief=brief), by, unit="account_id")
-    closings = ledger.standing(data, grain).select("account_id", "period", "mrr_minor")
-    closings = segmented(data, closings, by, unit="account_id").group_by(*keys).aggregate(
-        closing=_.mrr_minor.sum().cast("int64"), **{name: _.mrr_minor.min() * 0 for name in MOVEMENTS})
-    summed = moves.group_by(*keys).aggregate(
+    moves = ledger.moves(data, grain, brief=brief).select("account_id", "period", "opening", *MOVEMENTS)
+    moves = segmented(data, moves, by, unit="account_id")
+    # The closing is worked out another way than the movements, so that one proves the other.
+    closings = ledger.closings(data, grain, by).mutate(**dict.fromkeys(MOVEMENTS, _.closing * 0))
+    moved = moves.group_by(*keys).aggregate(
         closing=_.opening.min() * 0, **{name: _[name].sum().cast("int64") for name in MOVEMENTS})
-    both = closings.select(*keys, "closing", *MOVEMENTS).union(summed.select(*keys, "closing", *MOVEMENTS))
+    both = closings.select(*keys, "closing", *MOVEMENTS).union(moved.select(*keys, "closing", *MOVEMENTS))
     return both.group_by(*keys).aggregate(
         **{name: both[name].sum().cast("int64") for name in ["closing", *MOVEMENTS]})

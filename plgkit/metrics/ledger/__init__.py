@@ -1,0 +1,22 @@
+"""The ledger of recurring revenue: what each account paid at the end of each period, and what moved it."""
+
+from __future__ import annotations
+
+from plgkit.metrics.ledger.finish import BY_ACCOUNT, MINOR, as_mean, as_money_ratio, resampled
+from plgkit.metrics.ledger.rows import (
+    GAINS,
+    LOSSES,
+    MOVEMENTS,
+    closings,
+    ends,
+    moves,
+    spans,
+    standing,
+    then_and_now,
+    untils,
+)
+
+__all__ = [
+    "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "moves",
+    "resampled", "spans", "standing", "then_and_now", "untils",
+]
