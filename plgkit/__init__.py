@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plgkit import charts, errors, learn, metrics, notebook, reports, samples, schema, scorecard
     from plgkit.definitions import compare, sensitivity
     from plgkit.metrics.funnels import funnel, step
+    from plgkit.metrics.ledger.lines import ledger
     from plgkit.metrics.registry import catalogue
     from plgkit.sources.connect import connect
     from plgkit.sources.data import Data
@@ -26,11 +27,12 @@ _LATER = {
     "sensitivity": "plgkit.definitions",
     "funnel": "plgkit.metrics.funnels",
     "step": "plgkit.metrics.funnels",
+    "ledger": "plgkit.metrics.ledger.lines",
 }
 _MODULES = ("charts", "errors", "learn", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
 
 __all__ = ["Data", "__version__", "catalogue", "charts", "compare", "connect", "errors", "funnel", "learn",
-           "metrics", "notebook", "reports", "samples", "schema", "scorecard", "sensitivity", "step"]
+           "ledger", "metrics", "notebook", "reports", "samples", "schema", "scorecard", "sensitivity", "step"]
 
 
 def __getattr__(name: str) -> object:

@@ -139,6 +139,15 @@ class MissingGroups(MissingSetting):
                          example=f'[tables.users] columns = {{ {column} = "its name in the file" }}')
 
 
+class MissingMotion(MissingSetting):
+    """Payments asked for by how they came about, where no payment says so."""
+
+    def __init__(self) -> None:
+        super().__init__("tables.subscriptions.columns.motion",
+                         why="No payment says whether it came by self-service or by sales: 'motion' is empty in 'subscriptions'.",
+                         example='[tables.subscriptions] columns = { motion = "its name in the file" }')
+
+
 class BadPlaybook(PlgkitError, ValueError):
     """A playbook that cannot be used; `problems` has one sentence per fault."""
 
@@ -172,6 +181,13 @@ class UnbalancedLedger(PlgkitError, ArithmeticError):
             f"movements lead to {moved:,.2f}, but accounts pay {closing:,.2f} at its end. Nothing is shown, "
             "because one of the two is wrong; look at the changes of this period in the table 'subscriptions'."
         )
+
+
+class UnknownAccount(PlgkitError, ValueError):
+    """An account that never paid anything."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No account {name!r} in table 'subscriptions'. {nearest(name, known)}")
 
 
 class AlwaysBack(PlgkitError, ValueError):

@@ -7,7 +7,7 @@ import datetime as dt
 import ibis
 import pandas as pd
 from ibis import _
-from ibis.expr.types import IntegerValue, Table
+from ibis.expr.types import IntegerValue, StringValue, Table
 
 from plgkit.metrics.people import segmented
 from plgkit.sources import engine
@@ -147,3 +147,18 @@ def _last_of_periods(data: Data, grain: Grain, *, peak: bool) -> Table:
     if peak:
         rows = rows.mutate(peak=rows.mrr_minor.max().over(ibis.window(group_by=[rows.account_id, rows.period])))
     return rows.filter(data.period(rows.next_day, grain) > rows.period)
+
+
+def kind(rows: Table) -> StringValue:
+    """What an account pays more or less for, by what its plan and its seats were before.
+
+    "plan" or "seats", where only that moved, and seats the way the money did; "several" for both; "price" where
+    neither moved; "add_on" and "usage" where the source says so; "unknown" without any plan or seats.
+    """
+    plan = rows.plan.fill_null("") != rows.plan_before.fill_null("")
+    more = rows.closing > rows.opening
+    seats = ((rows.seats != rows.seats_before) & ((rows.seats > rows.seats_before) == more)).fill_null(False)
+    known = (rows.plan.notnull() & rows.plan_before.notnull()) | (rows.seats.notnull() & rows.seats_before.notnull())
+    told = [(rows.kind.isin(["add_on", "usage"]).fill_null(False), rows.kind)] if "kind" in rows.columns else []
+    return ibis.cases((plan & seats, "several"), (plan & rows.plan.notnull() & rows.plan_before.notnull(), "plan"),
+                      (seats, "seats"), *told, (known, "price"), else_="unknown")

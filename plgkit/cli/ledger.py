@@ -1,0 +1,71 @@
+"""`plgkit ledger`: every row behind every number of recurring revenue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from plgkit.cli.ask import grain_option
+from plgkit.cli.shared import (
+    as_of_option,
+    format_options,
+    opened,
+    playbook_option,
+    show,
+    source_argument,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@click.command("ledger")
+@source_argument
+@as_of_option
+@playbook_option
+@click.option("--period", metavar="DAY", help="A day of the period to list, or a month such as 2026-05; all by default.")
+@click.option("--movement", "movements", multiple=True, metavar="NAME",
+              help="opening, new, reactivation, expansion, contraction, churn or closing; may be given again.")
+@click.option("--account", "accounts", multiple=True, metavar="ID", help="Only this account; may be given again.")
+@click.option("--brief", metavar="HOW", default="ignore", show_default=True,
+              help="Accounts that came and went within a period: ignore, or both.")
+@grain_option
+@format_options
+def ledger_command(source: str | None, as_of: str | None, playbook: str | None, period: str | None,
+                   movements: tuple[str, ...], accounts: tuple[str, ...], brief: str, grain: str | None,
+                   form: str, as_json: bool) -> None:
+    """List what each account adds to each movement of recurring revenue.
+
+    In CSV a text that a spreadsheet would read as a formula begins with an apostrophe.
+
+    \b
+    Example:
+      plgkit ledger exports/ --period 2026-05 --format csv > may.csv
+      plgkit ledger exports/ --account a1
+    """
+    from plgkit.metrics.ledger.lines import ledger
+
+    data = opened(source, as_of=as_of, playbook=playbook)
+    frame = ledger(data, period=period, movement=list(movements) or None, account=list(accounts) or None, brief=brief,
+                   grain=grain or "month")
+    show(harmless(frame) if form == "csv" and not as_json else frame, form, as_json)
+
+
+def harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before every text that a spreadsheet would read as a formula.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> harmless(pd.DataFrame({"account_id": ["a1", "=1+1"]}))["account_id"].tolist()
+    ['a1', "'=1+1"]
+    """
+    texts = [name for name in frame.columns if frame[name].dtype == "str" or frame[name].dtype == object]
+    return frame.assign(**{name: frame[name].map(_harmless, na_action="ignore") for name in texts})
+
+
+def _harmless(text: object) -> object:
+    return f"'{text}" if isinstance(text, str) and text.startswith(_STARTS_A_FORMULA) else text
