@@ -19,7 +19,8 @@ from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
 
 
-def _as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+def as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Sums of minor units, and how many accounts they are of, as totals in the currency."""
     frame = shapes.every_period(frame, data, parameters, ["value", "n"])
     frame["value"] = frame["value"] / ledger.MINOR
     frame["low"] = frame["high"] = np.nan
@@ -27,7 +28,7 @@ def _as_money(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     return shapes.ordered(frame, parameters, ["value", "low", "high", "n", "complete"])
 
 
-@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=_as_money,
+@measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=as_money,
          interval="none: it is no sample")
 def mrr(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Monthly recurring revenue at the end of the period; a year's is twelve times as much.

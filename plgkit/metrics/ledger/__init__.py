@@ -9,6 +9,7 @@ from plgkit.metrics.ledger.rows import (
     MOVEMENTS,
     closings,
     ends,
+    kind,
     moves,
     spans,
     standing,
@@ -17,6 +18,6 @@ from plgkit.metrics.ledger.rows import (
 )
 
 __all__ = [
-    "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "moves",
+    "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moves",
     "resampled", "spans", "standing", "then_and_now", "untils",
 ]

@@ -155,10 +155,10 @@ def kind(rows: Table) -> StringValue:
     "plan" or "seats", where only that moved, and seats the way the money did; "several" for both; "price" where
     neither moved; "add_on" and "usage" where the source says so; "unknown" without any plan or seats.
     """
-    plan = rows.plan.fill_null("") != rows.plan_before.fill_null("")
     more = rows.closing > rows.opening
+    plan = (rows.plan != rows.plan_before).fill_null(False)
     seats = ((rows.seats != rows.seats_before) & ((rows.seats > rows.seats_before) == more)).fill_null(False)
-    known = (rows.plan.notnull() & rows.plan_before.notnull()) | (rows.seats.notnull() & rows.seats_before.notnull())
+    known = (rows.plan == rows.plan_before).fill_null(False) | (rows.seats == rows.seats_before).fill_null(False)
     told = [(rows.kind.isin(["add_on", "usage"]).fill_null(False), rows.kind)] if "kind" in rows.columns else []
-    return ibis.cases((plan & seats, "several"), (plan & rows.plan.notnull() & rows.plan_before.notnull(), "plan"),
-                      (seats, "seats"), *told, (known, "price"), else_="unknown")
+    return ibis.cases((plan & seats, "several"), (plan, "plan"), (seats, "seats"), *told, (known, "price"),
+                      else_="unknown")
