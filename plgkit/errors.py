@@ -221,3 +221,16 @@ class Busy(PlgkitError, RuntimeError):
 
     def __init__(self, folder: object):
         super().__init__(f"Another run is writing to {folder}. Wait for it, or give another folder with --out.")
+
+
+class MissingRates(PlgkitError, LookupError):
+    """Money in currencies that nobody has said the worth of."""
+
+    def __init__(self, table: str, currencies: list[str], *, product: str):
+        rates = ", ".join(f"{code} = ..." for code in currencies)
+        super().__init__(
+            f"The table {table!r} has money in {' and '.join(currencies)}, and the product's is in {product}. Amounts of "
+            f"different currencies are not added. Say in the playbook what one of each is worth in {product}: "
+            f"[revenue] rates = {{ {rates} }}" + (f'; or, if all money is in {currencies[0]}: [product] currency = '
+                                                 f'"{currencies[0]}".' if len(currencies) == 1 else "."))
+        self.currencies = currencies

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ibis
 from ibis import _
-from ibis.expr.types import Table
+from ibis.expr.types import BooleanValue, Table
 
+from plgkit.errors import MissingMotion
 from plgkit.metrics.people import first_of
 from plgkit.sources.data import Data
 
@@ -65,3 +66,18 @@ def before_paying(data: Data, accounts: Table, start: str) -> Table:
     paid = first_payments(data).select("account_id", "paid_at", "paid_minor", paid_by=_.motion)
     rows = accounts.left_join(paid, "account_id").drop("account_id_right")
     return rows.filter((rows.paid_at >= rows[start]).fill_null(True))
+
+
+def came_by(data: Data, paid: Table, motion: str) -> BooleanValue:
+    """Whether the first payment (`paid_by`) came about in this way; one that does not say did not.
+
+    Raises
+    ------
+    MissingMotion
+        If no payment at all says so: a share of them would read as none.
+    """
+    payments = data.subscriptions.filter(_.mrr_minor > 0)
+    found = data.run(payments.aggregate(all=_.count(), said=_.motion.count())).iloc[0]
+    if found["all"] and not found["said"]:
+        raise MissingMotion
+    return (paid.paid_by == motion).fill_null(False)

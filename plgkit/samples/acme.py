@@ -70,11 +70,11 @@ def company(*, people: int = 20_000, seed: int = 7) -> Company:
     >>> acme.truth["set"]["retention"]["stays_if_activated"]
     0.6
     """
-    parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    parts: dict[str, list[pa.Table]] = {}
     truth: dict[str, object] = {}
     for name, table in _tables(_checked(people), seed, truth, None):
-        parts[name].append(frames.undone(table))
-    tables = {name: pa.concat_tables(each).combine_chunks() for name, each in parts.items()}
+        parts.setdefault(name, []).append(frames.undone(table))
+    tables = {name: pa.concat_tables(parts[name]).combine_chunks() for name in TABLES if name in parts}
     return Company(people, seed, MappingProxyType(tables), _frozen(truth), playbook(people))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from ibis.expr.types import Table
 
@@ -14,17 +15,35 @@ from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain, seconds_between
+from plgkit.stats import survival
 
 DAY_SECONDS = 86_400.0
 
 
+SHARES = ["paid_share", "paid_low", "paid_high"]
+
+
 def _in_days(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    return durations.as_distribution(frame, data, parameters, per=DAY_SECONDS)
+    made = durations.as_distribution(frame, data, parameters, per=DAY_SECONDS)
+    keys = [name for name in ("period", parameters["by"]) if name and name in frame.columns] or ["everyone"]
+    found = [_paid_by_then(part, parameters) for _, part in frame.assign(everyone=0).groupby(keys, sort=True)]
+    return made.assign(**dict(zip(SHARES, np.array(found, dtype=float).reshape(-1, 3).T, strict=True)))
 
 
-@measure(shape="distribution", unit="days", better="lower", reads="accounts users subscriptions", finish=_in_days)
-def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", by: str | None = None,
-                 grain: Grain | None = None) -> Table:
+def _paid_by_then(cells: pd.DataFrame, parameters: Mapping[str, Any]) -> tuple[float, float, float]:
+    """The share that has paid after the days asked for; missing where nobody was watched so long."""
+    day = parameters["within_days"] * DAY_SECONDS
+    curve = survival.kaplan_meier(cells["duration"], cells["reached"], weights=cells["people"], level=parameters["level"])
+    last = curve[curve["time"] <= day].iloc[-1]
+    if cells["duration"].max() < day and last["survival"] > 0:
+        return np.nan, np.nan, np.nan
+    return 1 - last["survival"], 1 - last["high"], 1 - last["low"]
+
+
+@measure(shape="distribution", unit="days", better="lower", reads="accounts users subscriptions", finish=_in_days,
+         settings={"within_days": "conversion.within_days"})
+def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", within_days: int | None = None,
+                 by: str | None = None, grain: Grain | None = None) -> Table:
     """Days from the start (`start`) to the first payment; who has not paid yet still counts.
 
     Most accounts never pay, so that the median over all is often missing: half do not get there.
@@ -36,6 +55,8 @@ def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", 
         Reads `accounts` (or `users`) and `subscriptions`.
     start
         "account", when it was created, or "trial", for accounts that began one.
+    within_days
+        Days of 24 hours after which `paid_share` is read off the curve.
     by
         Column to cut by.
     grain
@@ -44,7 +65,9 @@ def time_to_paid(data: Data, *, start: Literal["account", "trial"] = "account", 
     Returns
     -------
     One row per period and segment: n (accounts), events (paid), value (median days), low, high, q25, q75,
-    median_among.
+    median_among, among_low, among_high; paid_share with paid_low and paid_high: the share that has paid within_days
+    after the start, by Kaplan and Meier, in which the young count for as long as they were watched (missing where nobody
+    was so long).
 
     Examples
     --------
