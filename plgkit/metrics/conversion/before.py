@@ -38,7 +38,7 @@ def _compare(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> 
     made = pd.DataFrame(rows, columns=[*keys, *COLUMNS[1:]])
     numbers = dict.fromkeys(("value", "low", "high", "times", "times_low", "times_high"), "float64")
     made = made.astype({"n": "int64", **dict.fromkeys((*keys, "unit", "group"), "str"), **numbers})
-    order = made["measure"].map(list(_MEASURES).index) * 2 + (made["group"] == NOT)
+    order = [list(_MEASURES).index(name) * 2 + (group == NOT) for name, group in zip(made["measure"], made["group"], strict=True)]
     return made.assign(order=order).sort_values([*keys[:-1], "order"], ignore_index=True).drop(columns="order")
 
 

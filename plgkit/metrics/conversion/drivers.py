@@ -54,6 +54,7 @@ def _cells(frame: pd.DataFrame, keys: list[str], at_least: Sequence[int]) -> pd.
     tried = counts[[*keys, "kind", "behaviour", "at_least"]].drop_duplicates()
     made = tried.merge(everybody, on=keys) if keys else tried.merge(everybody, how="cross")
     made = made.merge(counts, on=[*names, "at_least"], how="left").fillna({"accounts": 0, "hits": 0})
+    made = made.sort_values([*names, "at_least"], ignore_index=True)
     return made.assign(n1=made["accounts"], x1=made["hits"], n2=made["n"] - made["accounts"], x2=made["x"] - made["hits"])
 
 
