@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from plgkit.metrics.expansion.cohorts import concentration, revenue_cohorts
+from plgkit.metrics.expansion.following import journey
 from plgkit.metrics.expansion.growing import (
     account_expansion,
     by_kind,
@@ -10,9 +12,30 @@ from plgkit.metrics.expansion.growing import (
     self_serve_upsell,
 )
 from plgkit.metrics.expansion.keeping import gross_churn, grr, net_churn, nrr, revenue_quick_ratio
+from plgkit.metrics.expansion.readiness import (
+    activation_to_expansion,
+    next_best_accounts,
+    time_to_expansion_signal,
+)
 from plgkit.metrics.expansion.recurring import mrr, mrr_movements
 
 __all__ = [
-    "account_expansion", "by_kind", "gross_churn", "grr", "motion_mix", "mrr", "mrr_movements", "net_churn", "nrr",
-    "revenue_quick_ratio", "self_serve_expansion", "self_serve_upsell",
+    "account_expansion",
+    "activation_to_expansion",
+    "by_kind",
+    "concentration",
+    "gross_churn",
+    "grr",
+    "journey",
+    "motion_mix",
+    "mrr",
+    "mrr_movements",
+    "net_churn",
+    "next_best_accounts",
+    "nrr",
+    "revenue_cohorts",
+    "revenue_quick_ratio",
+    "self_serve_expansion",
+    "self_serve_upsell",
+    "time_to_expansion_signal",
 ]

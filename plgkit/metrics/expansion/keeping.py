@@ -62,7 +62,7 @@ def nrr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "
     ----------
     The base is that of public filings: all who paid twelve months before, also those lost since.
     """
-    rows = segmented(data, ledger.then_and_now(data, grain, months=_whole(months)), by, unit="account_id")
+    rows = segmented(data, ledger.then_and_now(data, grain, months=whole_months(months)), by, unit="account_id")
     return _cells(rows.mutate(numerator=rows.now_minor, denominator=rows.then_minor), by)
 
 
@@ -94,12 +94,13 @@ def grr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "
     0 2025-01-01        0.0          0.0  0
     1 2025-02-01       20.0         70.0  2
     """
-    rows = segmented(data, ledger.then_and_now(data, grain, months=_whole(months)), by, unit="account_id")
+    rows = segmented(data, ledger.then_and_now(data, grain, months=whole_months(months)), by, unit="account_id")
     kept = (rows.now_minor < rows.then_minor).ifelse(rows.now_minor, rows.then_minor)
     return _cells(rows.mutate(numerator=kept, denominator=rows.then_minor), by)
 
 
-def _whole(months: int) -> int:
+def whole_months(months: int) -> int:
+    """The number of months, if it is one."""
     if isinstance(months, bool) or not isinstance(months, int) or months < 1:
         raise BadParameter("months", months, expected="a whole number of months, 1 or more")
     return months

@@ -1,0 +1,171 @@
+"""Revenue by cohort and by size: what becomes of the money of those who began together, and on whom it rests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.metrics import ledger, shapes
+from plgkit.metrics.accounts import first_payments
+from plgkit.metrics.people import segmented
+from plgkit.metrics.registry import measure
+from plgkit.sources import engine
+from plgkit.sources.data import Data
+from plgkit.sources.engine import Grain
+from plgkit.stats import bootstrap
+
+Kept = Literal["net", "gross"]
+_TOPS = {"top_1": 0.01, "top_5": 0.05, "top_10": 0.1}
+
+
+def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    by, grain = parameters["by"], parameters["grain"]
+    keys = ["cohort", *([by] if by else [])]
+    columns = [*keys, "age", "numerator", "denominator", "value", "low", "high", "mature", "n"]
+    parts = [_ages(key, part, data, grain, parameters["of"]) for key, part in frame.groupby(keys, sort=True)]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    cells = pd.concat(parts, ignore_index=True)
+    cells[keys] = pd.DataFrame(cells.pop("key").tolist(), columns=keys, index=cells.index)
+    made = bootstrap.grouped(cells, [*keys, "age"], level=parameters["level"])
+    ends = cells.drop_duplicates([*keys, "age"])[[*keys, "age", "mature", "n"]]
+    made = made.merge(ends, on=[*keys, "age"], how="left")
+    made["cohort"] = made["cohort"].astype("datetime64[us]")
+    made.loc[(made["n"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
+    made[["numerator", "denominator"]] /= ledger.MINOR
+    return made.sort_values([*keys, "age"], ignore_index=True)[columns]
+
+
+def _ages(key: tuple, frame: pd.DataFrame, data: Data, grain: Grain, of: str) -> pd.DataFrame:
+    """Cells of one cohort's accounts at every age: what alike ones paid at first, and pay then."""
+    base = frame[frame["period"].isna()].groupby("then_minor")["accounts"].sum()
+    start, parts = key[0].date(), []
+    while start <= data.as_of:
+        there = frame[frame["period"] == pd.Timestamp(start)]
+        gone = base.sub(there.groupby("then_minor")["accounts"].sum(), fill_value=0)
+        cells = pd.concat([there[["then_minor", "now_minor", "accounts"]],
+                           gone[gone > 0].rename("accounts").reset_index().assign(now_minor=0)], ignore_index=True)
+        over = engine.next_period(start, grain) <= data.as_of + engine.DAY
+        parts.append(cells.assign(age=len(parts), mature=over))
+        start = engine.next_period(start, grain)
+    cells = pd.concat(parts, ignore_index=True)
+    now = np.minimum(cells["now_minor"], cells["then_minor"]) if of == "gross" else cells["now_minor"]
+    return pd.DataFrame({"key": [key] * len(cells), "age": cells["age"], "numerator": now, "denominator": cells["then_minor"],
+                         "count": cells["accounts"], "mature": cells["mature"], "n": int(base.sum())})
+
+
+@measure(shape="cohort", unit="share of revenue at first", better="higher", reads="subscriptions", finish=_as_cohorts,
+         interval=ledger.BY_ACCOUNT)
+def revenue_cohorts(data: Data, *, of: Kept = "net", by: str | None = None, grain: Grain = "month") -> Table:
+    """Revenue that accounts of one cohort pay at each age, for each unit they paid at the end of their first period.
+
+    A cohort is the accounts that first paid in a period; its age 0 is the end of that period. Net revenue retention
+    of a cohort at twelve months is its value at age 12. One in ten accounts may hold most of the money, so that
+    cohorts differ by luck: the interval says how much.
+
+    Parameters
+    ----------
+    data
+        Reads `subscriptions`.
+    of
+        "net", all they pay, or "gross": no account counts for more than it paid at age 0.
+    by
+        Column to cut by; plan and motion are those of the first payment.
+    grain
+        Length of a period, of the cohort as of the age.
+
+    Returns
+    -------
+    One row per cohort and age: cohort (its first day), age (periods), numerator (revenue then) and denominator (at age
+    0; both currency a month), value, low, high (resampled accounts), mature (the period is over), n (accounts that
+    first paid in it, also those that had left by its end).
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> revenue_cohorts(samples.tiny())[["cohort", "age", "numerator", "denominator", "value", "n"]]
+          cohort  age  numerator  denominator     value  n
+    0 2025-01-01    0       70.0         70.0  1.000000  2
+    1 2025-01-01    1       30.0         70.0  0.428571  2
+
+    References
+    ----------
+    Filings show it as layers of revenue by the year in which customers first bought.
+    """
+    began = first_payments(data).mutate(cohort=data.period(_.paid_day, grain))
+    began = segmented(data, began, by, unit="account_id").select("account_id", "cohort", *([by] if by else []))
+    paid = ledger.spans(data).filter(_.mrr_minor > 0)
+    paid = paid.select("account_id", now_minor=_.mrr_minor, since=data.period(_.day, grain), left=data.period(_.next_day, grain))
+    held = began.inner_join(paid, "account_id")
+    at_first = held.filter((_.since <= _.cohort) & (_.left > _.cohort)).select("account_id", then_minor=_.now_minor)
+    whole = began.left_join(at_first, "account_id").drop("account_id_right").mutate(then_minor=_.then_minor.fill_null(0))
+    keys = ["cohort", *([by] if by else []), "then_minor"]
+    alike = whole.inner_join(paid, "account_id").group_by(*keys, "now_minor", "since", "left").aggregate(n=_.count())
+    periods = ledger.ends(data, grain).select("period")
+    rows = alike.inner_join(periods, (alike.since <= periods.period) & (alike.left > periods.period))
+    later = rows.group_by(*keys, "period", "now_minor").aggregate(accounts=_.n.sum().cast("int64"))
+    base = whole.group_by(*keys).aggregate(accounts=_.count().cast("int64"))
+    base = base.mutate(period=ibis.null("date"), now_minor=ibis.literal(0, "int64"))
+    return later.union(base.select(later.columns))
+
+
+def _as_concentration(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    by = parameters["by"]
+    keys = ["period", *([by] if by else [])]
+    rows = []
+    for key, cells in frame.groupby(keys, sort=True):
+        cells = cells.sort_values("mrr_minor", ascending=False)
+        amounts, counts = cells["mrr_minor"].to_numpy(), cells["accounts"].to_numpy()
+        whole, n = int(amounts @ counts), int(counts.sum())
+        tops = {name: _of_largest(amounts, counts, -(-n * round(share * 100) // 100)) / whole for name, share in _TOPS.items()}
+        rows.append(dict(zip(keys, key, strict=True)) | {
+            "accounts": n, "revenue": whole / ledger.MINOR, "largest": float(amounts[0] / whole), **tops})
+    made = pd.DataFrame(rows, columns=[*keys, "accounts", "revenue", "largest", *_TOPS])
+    made["period"] = made["period"].astype("datetime64[us]")
+    made["complete"] = shapes.complete(made["period"], data, parameters["grain"])
+    return made
+
+
+def _of_largest(amounts: np.ndarray, counts: np.ndarray, most: int) -> float:
+    """What so many of the largest accounts pay."""
+    before = np.cumsum(counts) - counts
+    return float(amounts @ np.clip(most - before, 0, counts))
+
+
+@measure(shape="table", unit="share of revenue", better="lower", reads="subscriptions", finish=_as_concentration,
+         interval="none: it is no sample")
+def concentration(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
+    """Share of recurring revenue that rests on the largest accounts, at the end of the period.
+
+    The largest tenth of accounts is rounded up to whole ones, so that of few accounts it is always at least one.
+
+    Parameters
+    ----------
+    data
+        Reads `subscriptions`.
+    by
+        Column to cut by; plan and motion are those at the period's end.
+    grain
+        Length of a period.
+
+    Returns
+    -------
+    One row per period with revenue: period, accounts (paying), revenue (currency a month), largest (the share of
+    the largest account), top_1, top_5, top_10 (those of the largest 1, 5 and 10 % of accounts), complete.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> concentration(samples.tiny())[["accounts", "revenue", "largest", "top_10"]].round(3)  # 50 of 70, then 30 of 30
+       accounts  revenue  largest  top_10
+    0         2     70.0    0.714   0.714
+    1         1     30.0    1.000   1.000
+    """
+    rows = segmented(data, ledger.standing(data, grain), by, unit="account_id")
+    return rows.group_by("period", *([by] if by else []), "mrr_minor").aggregate(accounts=_.count().cast("int64"))
