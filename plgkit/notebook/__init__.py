@@ -4,6 +4,7 @@ from plgkit.notebook.card import lines, moved, next_step, standings, unasked, wo
 from plgkit.notebook.comparing import apart, compared, span, target
 from plgkit.notebook.lasting import chance, halves, holders, levelled, silence, slipping, still_used
 from plgkit.notebook.opening import start
+from plgkit.notebook.paying import ahead, as_busy, driven, same_period, sold
 from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.plans import plans
 from plgkit.notebook.reading import against, among, before, change, first, last
@@ -27,9 +28,10 @@ from plgkit.notebook.words import (
 )
 
 __all__ = [
-    "against", "among", "apart", "before", "beside", "chance", "change", "compared", "count", "counted", "day",
-    "dearest", "definition", "detours", "duration", "finding", "first", "halves", "highest", "holders", "hours", "last",
-    "latest", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "next_step", "note", "number",
-    "parting", "period", "plans", "points", "share", "show", "signs", "silence", "slipping", "span", "standings",
-    "stands_out", "start", "still_used", "table", "target", "tile", "tiles", "unasked", "used_most", "ways", "worst",
+    "against", "ahead", "among", "apart", "as_busy", "before", "beside", "chance", "change", "compared", "count",
+    "counted", "day", "dearest", "definition", "detours", "driven", "duration", "finding", "first", "halves",
+    "highest", "holders", "hours", "last", "latest", "levelled", "lines", "listed", "lowest", "money", "month",
+    "moved", "next_step", "note", "number", "parting", "period", "plans", "points", "same_period", "share", "show",
+    "signs", "silence", "slipping", "sold", "span", "standings", "stands_out", "start", "still_used", "table",
+    "target", "tile", "tiles", "unasked", "used_most", "ways", "worst",
 ]
