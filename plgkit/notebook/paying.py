@@ -13,7 +13,7 @@ from plgkit.notebook.picking import highest
 if TYPE_CHECKING:
     from plgkit.sources.data import Data
 
-RIGHT, WRONG = "trials of the period that paid", "payments of the period over its trials"
+RIGHT, WRONG = "trials that paid", "payments over trials"
 
 
 def driven(found: pd.DataFrame, days: int) -> str:
@@ -133,15 +133,15 @@ def same_period(data: Data, grain: str = "month") -> pd.DataFrame:
 
     Returns
     -------
-    One row per period and way: period, way, numerator, denominator, value, low, high (of the right way), immature.
+    One row per period and way ("trials that paid", "payments over trials"): period, way, numerator, denominator, value, low, high (of the right way), immature.
 
     Examples
     --------
     >>> from plgkit import samples
     >>> same_period(samples.tiny())[["period", "way", "numerator", "denominator"]].head(2)
-          period                                      way  numerator  denominator
-    0 2025-01-01  payments of the period over its trials          2            2
-    1 2025-01-01           trials of the period that paid          2            2
+          period                   way  numerator  denominator
+    0 2025-01-01  payments over trials          2            2
+    1 2025-01-01      trials that paid          2            2
     """
     from ibis import _
 
