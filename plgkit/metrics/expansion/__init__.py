@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plgkit.metrics.expansion.cohorts import concentration, revenue_cohorts
+from plgkit.metrics.expansion.cohorts import concentration, revenue_cohorts, revenue_curve
 from plgkit.metrics.expansion.following import journey
 from plgkit.metrics.expansion.forecasts import forecast
 from plgkit.metrics.expansion.growing import (
@@ -13,12 +13,12 @@ from plgkit.metrics.expansion.growing import (
     self_serve_upsell,
 )
 from plgkit.metrics.expansion.keeping import gross_churn, grr, net_churn, nrr, revenue_quick_ratio
+from plgkit.metrics.expansion.lifetime import lifetime_curve, lifetime_value
 from plgkit.metrics.expansion.readiness import (
     activation_to_expansion,
     next_best_accounts,
     time_to_expansion_signal,
 )
-from plgkit.metrics.expansion.lifetime import lifetime_curve, lifetime_value
 from plgkit.metrics.expansion.recurring import mrr, mrr_movements
 
 __all__ = [
