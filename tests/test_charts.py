@@ -178,6 +178,18 @@ def ends(one: str, other: str) -> pd.DataFrame:
     return made
 
 
+def revenue(months: int = 14) -> pd.DataFrame:
+    """Cohorts of revenue, one a month, of which each keeps one part in a hundred less with every month of age."""
+    cells = [(cohort, age) for cohort in range(months) for age in range(months - cohort)]
+    frame = pd.DataFrame(cells, columns=["place", "age"])
+    frame["cohort"] = pd.date_range("2025-01-01", periods=months, freq="MS")[frame.pop("place")]
+    frame = frame.assign(numerator=5000.0 - 50 * frame["age"], denominator=5000.0, mature=True)
+    frame["value"] = frame["numerator"] / frame["denominator"]
+    frame = frame.assign(low=frame["value"] - 0.1, high=frame["value"] + 0.2)
+    frame.attrs.update(unit="share of revenue at first", currency="USD")
+    return frame
+
+
 def drawings(names: list[str]) -> dict:
     """One drawing per chart, all with the same names on them."""
     table = rate(1, names, immature=0)
@@ -223,6 +235,10 @@ def drawings(names: list[str]) -> dict:
         "flow": lambda: charts.flow(moves(names)),
         "outcomes": lambda: charts.outcomes(ends(names[0], names[1]), waiting="on the way", x_label="since sign-up"),
         "scoreboard": lambda: charts.scoreboard(history(names)),
+        "cohort_values": lambda: charts.cohort_values(revenue(), age=3),
+        "cohort_values of one": lambda: charts.cohort_values(revenue(1), age=3),
+        "revenue_layers": lambda: charts.revenue_layers(revenue()),
+        "revenue_layers of few": lambda: charts.revenue_layers(revenue(4)),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 _WHERE = {
     "cohort_curves": "cohorts",
+    "cohort_values": "revenue",
     "curve": "curves",
     "differences": "comparisons",
     "dots": "comparisons",
@@ -23,6 +24,7 @@ _WHERE = {
     "ranked": "distributions",
     "repeating": "rhythms",
     "retention": "cohorts",
+    "revenue_layers": "revenue",
     "scatter": "flows",
     "scoreboard": "scoreboards",
     "survival": "curves",

@@ -24,6 +24,6 @@ from plgkit.metrics.expansion.recurring import mrr, mrr_movements
 __all__ = [
     "account_expansion", "activation_to_expansion", "by_kind", "concentration", "forecast", "gross_churn", "grr",
     "journey", "lifetime_curve", "lifetime_value", "motion_mix", "mrr", "mrr_movements", "net_churn",
-    "next_best_accounts", "nrr", "revenue_cohorts", "revenue_quick_ratio", "self_serve_expansion",
+    "next_best_accounts", "nrr", "revenue_cohorts", "revenue_curve", "revenue_quick_ratio", "self_serve_expansion",
     "self_serve_upsell", "time_to_expansion_signal",
 ]

@@ -24,22 +24,30 @@ Kept = Literal["net", "gross"]
 _TOPS = {"top_1": 0.01, "top_5": 0.05, "top_10": 0.1}
 
 
-def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    by, grain = parameters["by"], parameters["grain"]
+def _cells(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """How many accounts of each cohort are alike at each age: in what they paid at first, and in what they pay then."""
+    by = parameters["by"]
     keys = ["cohort", *([by] if by else [])]
-    columns = [*keys, "age", "numerator", "denominator", "value", "low", "high", "mature", "n"]
-    parts = [_ages(key, part, data, grain, parameters["of"]) for key, part in frame.groupby(keys, sort=True)]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    cells = pd.concat(parts, ignore_index=True)
-    cells[keys] = pd.DataFrame(cells.pop("key").tolist(), columns=keys, index=cells.index)
+    parts = [_ages(key, part, data, parameters["grain"], parameters["of"]).assign(**dict(zip(keys, key, strict=True)))
+             for key, part in frame.groupby(keys, sort=True)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(
+        {name: pd.Series(dtype="float64") for name in (*keys, "age", "numerator", "denominator", "count", "n")}
+        | {"mature": pd.Series(dtype="bool")})
+
+
+def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    by = parameters["by"]
+    keys = ["cohort", *([by] if by else [])]
+    cells = _cells(frame, data, parameters)
     made = bootstrap.grouped(cells, [*keys, "age"], level=parameters["level"])
     ends = cells.drop_duplicates([*keys, "age"])[[*keys, "age", "mature", "n"]]
     made = made.merge(ends, on=[*keys, "age"], how="left")
     made["cohort"] = made["cohort"].astype("datetime64[us]")
     made.loc[(made["n"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
     made[["numerator", "denominator"]] /= ledger.MINOR
-    return made.sort_values([*keys, "age"], ignore_index=True)[columns]
+    made = made.astype({"age": "int64", "n": "int64", "mature": "bool"})
+    return made.sort_values([*keys, "age"], ignore_index=True)[
+        [*keys, "age", "numerator", "denominator", "value", "low", "high", "mature", "n"]]
 
 
 def _ages(key: tuple, frame: pd.DataFrame, data: Data, grain: Grain, of: str) -> pd.DataFrame:
@@ -56,7 +64,7 @@ def _ages(key: tuple, frame: pd.DataFrame, data: Data, grain: Grain, of: str) ->
         start = engine.next_period(start, grain)
     cells = pd.concat(parts, ignore_index=True)
     now = np.minimum(cells["now_minor"], cells["then_minor"]) if of == "gross" else cells["now_minor"]
-    return pd.DataFrame({"key": [key] * len(cells), "age": cells["age"], "numerator": now, "denominator": cells["then_minor"],
+    return pd.DataFrame({"age": cells["age"], "numerator": now, "denominator": cells["then_minor"],
                          "count": cells["accounts"], "mature": cells["mature"], "n": int(base.sum())})
 
 
@@ -113,6 +121,48 @@ def revenue_cohorts(data: Data, *, of: Kept = "net", by: str | None = None, grai
     base = whole.group_by(*keys).aggregate(accounts=_.count().cast("int64"))
     base = base.mutate(period=ibis.null("date"), now_minor=ibis.literal(0, "int64"))
     return later.union(base.select(later.columns))
+
+
+def _as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    by = parameters["by"]
+    keys = [*([by] if by else []), "x"]
+    cells = _cells(frame, data, parameters)
+    cells = cells[cells["mature"]].rename(columns={"age": "x"})
+    made = bootstrap.grouped(cells, keys, level=parameters["level"])
+    sizes = cells.groupby(keys, as_index=False).agg(at_risk=("count", "sum"), cohorts=("cohort", "nunique"))
+    made = made.merge(sizes, on=keys, how="left")
+    made.loc[(made["at_risk"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
+    made = made.astype({"x": "int64", "at_risk": "int64", "cohorts": "int64"})
+    return made.sort_values(keys, ignore_index=True)[[*keys, "value", "low", "high", "at_risk", "cohorts"]]
+
+
+@measure(shape="curve", unit="share of revenue at first", better="higher", reads="subscriptions", finish=_as_curve,
+         interval=ledger.BY_ACCOUNT)
+def revenue_curve(data: Data, *, of: Kept = "net", by: str | None = None, grain: Grain = "month") -> Table:
+    """Revenue that accounts pay at each age, for each unit they paid at first, over all cohorts old enough.
+
+    The cohorts of `revenue_cohorts` together, by money and not by number: large accounts weigh more. At a high age
+    only the oldest cohorts are left, so that a turn of the curve there may be theirs alone.
+
+    Parameters
+    ----------
+    data, of, by, grain
+        As in `revenue_cohorts`.
+
+    Returns
+    -------
+    One row per age: x (the age in periods), value, low, high (resampled accounts), at_risk (accounts in the cohorts
+    for which the period is over), cohorts (how many those are).
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> revenue_curve(samples.tiny())[["x", "value", "at_risk", "cohorts"]].round(3)
+       x  value  at_risk  cohorts
+    0  0  1.000        2        1
+    1  1  0.429        2        1
+    """
+    return revenue_cohorts.query(data, of=of, by=by, grain=grain)
 
 
 def _as_concentration(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:

@@ -61,7 +61,7 @@ def journey(data: Data, *, event: Moment | None = None, within_days: int | None 
     """One cohort of accounts followed: activated within `within_days` days, paid, expanded, revenue kept.
 
     Every step counts those of the step before whose own time for it is over, so that a young cohort does not look
-    worse; the others are immature. An account that paid before its first value is in the step "paid" once it
+    worse; the others are immature. So the numerator of a step is the denominator of the next, and who is immature there. An account that paid before its first value is in the step "paid" once it
     activates. What comes by accounts that never activated stands beside it, so that nobody is lost.
 
     Parameters
@@ -109,10 +109,11 @@ def journey(data: Data, *, event: Moment | None = None, within_days: int | None 
     settled = closed(data, rows.created_at, within_days)
     soon = (rows.paid_at <= rows.activated_at + ibis.interval(days=pay_within_days)).fill_null(False)
     late = (rows.paid_at <= rows.created_at + ibis.interval(days=within_days + pay_within_days)).fill_null(False)
-    payers = _payers(data, rows.filter(did & soon), expand_within_days, whole_months(months))
+    waited = closed(data, rows.activated_at, pay_within_days)
+    payers = _payers(data, rows.filter(settled & did & waited & soon), expand_within_days, whole_months(months))
     steps = {
         ACTIVATED: _cells(rows, by, did, settled),
-        PAID: _cells(rows.filter(did), by, soon, closed(data, rows.activated_at, pay_within_days)),
+        PAID: _cells(rows.filter(settled & did), by, soon, waited),
         UNACTIVATED: _cells(rows.filter(settled & ~did), by, late,
                             closed(data, rows.created_at, within_days + pay_within_days)),
         EXPANDED: _cells(payers, by, payers.grown, closed(data, payers.paid_at, expand_within_days)),
