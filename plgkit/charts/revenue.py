@@ -61,7 +61,8 @@ def cohort_values(
     end_labels(ax, sorted(lines, key=lambda each: each.y), size=style.SMALL)
     grain = grain_of(frame["cohort"])
     told = ", ".join(f"{period_words(row.cohort, grain)} {number(row.value, unit)}" for row in rows.itertuples())
-    caption = [f"Each dot is the accounts that began in one {grain}, {at} {grain}{"s" if at != 1 else ""} on; bar: the interval "
+    later = f"{at} {grain}" if at == 1 else f"{at} {grain}s"
+    caption = [f"Each dot is the accounts that began in one {grain}, {later} on; bar: the interval "
                f"({style.level_of(frame)}).", *([f"Dotted: {number(reference, unit)}."] if reference is not None else []),
                *shortened(periods[over["age"] == at], rows["cohort"])]
     return style.describe(ax, alt=f"Dots of {unit} by cohort at age {at}: {told}. Together: {number(together, unit)}.",
