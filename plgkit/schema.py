@@ -15,6 +15,8 @@ class Column:
     meaning: str
     required: bool = False
     refers_to: str | None = None
+    below_zero: bool = False
+    """Whether an amount may be below 0: a credit."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,41 @@ _TABLES = (
         Column("plan", "string", "plan after the change"),
         Column("seats", "whole", "seats after the change"),
         Column("motion", "string", "self_serve or sales"),
+        Column("subscription_id", "string", "which of its subscriptions; mrr is then that subscription's"),
+        Column("currency", "string", "ISO code of the money, where it is not the product's"),
+    ),
+    _table(
+        "subscription_periods", "stretch in which a subscription was the same", "started_at", "",
+        Column("account_id", "string", "who pays", required=True, refers_to="accounts"),
+        Column("started_at", "time", "when the stretch began, UTC", required=True),
+        Column("ended_at", "time", "when it ended, UTC; empty while it runs"),
+        Column("mrr", "money", "monthly recurring revenue while it runs", required=True),
+        Column("subscription_id", "string", "which of the account's subscriptions"),
+        Column("plan", "string", "plan"),
+        Column("seats", "whole", "seats"),
+        Column("motion", "string", "self_serve or sales"),
+        Column("currency", "string", "ISO code of the money, where it is not the product's"),
+        Column("status", "string", "active, trialing, past_due, paused, unpaid or canceled"),
+        Column("canceled_at", "time", "when the customer asked to end it, UTC"),
+    ),
+    _table(
+        "invoice_lines", "line of an invoice or credit note", "issued_at", "line_id",
+        Column("account_id", "string", "who pays", required=True, refers_to="accounts"),
+        Column("issued_at", "time", "when the invoice was written, UTC", required=True),
+        Column("amount", "money", "amount without tax; credits are below 0", required=True, below_zero=True),
+        Column("service_from", "time", "when the service paid for begins, UTC"),
+        Column("service_to", "time", "when it ends, UTC"),
+        Column("line_id", "string", "name of the row, to find duplicates"),
+        Column("invoice_id", "string", "the invoice"),
+        Column("subscription_id", "string", "which of the account's subscriptions"),
+        Column("plan", "string", "plan"),
+        Column("seats", "whole", "seats"),
+        Column("motion", "string", "self_serve or sales"),
+        Column("currency", "string", "ISO code of the money, where it is not the product's"),
+        Column("kind", "string", "subscription, add_on, usage, proration, discount, one_off_discount, one_off, "
+               "credit, refund or tax"),
+        Column("status", "string", "paid, open, past_due, unpaid, uncollectible, void or draft"),
+        Column("canceled_at", "time", "when the customer asked to end the subscription, UTC"),
     ),
     _table(
         "invites", "invitation or shared referral link", "sent_at", "",
@@ -126,3 +163,6 @@ _TABLES = (
 
 TABLES: MappingProxyType[str, Table] = MappingProxyType({table.name: table for table in _TABLES})
 """All tables by name, in the order in which a customer meets them."""
+
+BILLING = ("subscriptions", "subscription_periods", "invoice_lines")
+"""The tables that can tell what accounts pay, the most direct first; one of them is enough."""

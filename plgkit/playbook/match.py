@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _DATA_FILE = r"\.(parquet|csv|tsv|jsonl|ndjson|json)(\.gz)?$"
 _TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d\d?/\d\d?/\d{4}.*|\d{8}|\d{10}(\.\d+)?|\d{13}|\d{16}"
-_ALONE = {"exposures": 6, "surveys": 6, "invites": 6, "spend": 5, "subscriptions": 5, "events": 4}
+_ALONE = {"exposures": 6, "surveys": 6, "invites": 6, "spend": 5, "subscription_periods": 7, "invoice_lines": 6,
+          "subscriptions": 5, "events": 4}
 """How sure the columns alone make a table; the other tables have none that only they have."""
 
 
@@ -103,7 +104,7 @@ def _usable(source: SourceTable, column: str, canonical: str, kind: str) -> bool
     if (
         len(cells)
         and cells.notna().mean() < 0.5
-        and canonical not in ("accepted_at", "invited_by", "invitee_id", "comment")
+        and canonical not in ("accepted_at", "invited_by", "invitee_id", "comment", "ended_at", "canceled_at")
     ):
         return False
     values = cells.dropna().astype(str)
@@ -134,6 +135,10 @@ def _likeness(name: str, source: SourceTable) -> int:
     if name in ("users", "accounts") and not _one_row_each(source, columns[TABLES[name].key[0]]):
         return 0
     if name == "spend" and "user_id" in match("events", source):
+        return 0
+    if name == "subscription_periods" and "ended_at" not in columns:
+        return 0
+    if name == "invoice_lines" and not {"service_from", "service_to"} <= columns.keys():
         return 0
     if name == "visits" and "event" in match("events", source) and not _called(name, source):
         return 0

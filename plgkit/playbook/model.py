@@ -28,6 +28,7 @@ from .journey import (
     Trial,
     Visits,
 )
+from .revenue import Revenue
 from .section import Section, Strange, fault, strange
 from .source import DataRules, LeaveOut, Product, Sessions, TableMap
 
@@ -111,6 +112,7 @@ class Playbook(Section):
     visits: Visits = Field(default_factory=Visits, description="From a visit to a sign-up.")
     trial: Trial = Field(default_factory=Trial, description="The trial of a paid plan.")
     conversion: Conversion = Field(default_factory=Conversion, description="From free to paid.")
+    revenue: Revenue = Field(default_factory=Revenue, description="Recurring revenue.")
     limits: Limits = Field(default_factory=Limits, description="The limits of the free plan.")
     pricing: Pricing = Field(default_factory=Pricing, description="The pricing page.")
     payment: Payment = Field(default_factory=Payment, description="The means of payment.")

@@ -89,6 +89,12 @@ class TableMap(Section):
     times_in: Zone = Field(
         "UTC", description="Time zone of times that are written without one.", examples=["America/New_York"]
     )
+    money_in: Literal["units", "minor"] = Field(
+        "units",
+        description="Whether amounts are in the currency's unit (12.50) or in its smallest coin, as payment services "
+        "write them (1250; for yen, which has no smaller coin, 1250 is 1250).",
+        examples=["minor"],
+    )
     keep: Literal["all", "first"] = Field(
         "all",
         description='"first" keeps the earliest row of each key: a users table made from an events file.',

@@ -14,6 +14,9 @@ _CHANNEL = (
     "channel acquisition_channel marketing_channel signup_channel source utm_source initial_utm_source "
     "traffic_source context_campaign_source medium utm_medium"
 )
+_SUBSCRIPTION = "subscription_id subscription contract_id"
+_CURRENCY = "currency currency_code"
+_PLAN = "plan plan_name plan_id product tier"
 _COUNTRY = "country country_code geo_country mp_country_code property_country"
 
 NAMES: dict[str, dict[str, str]] = {
@@ -57,9 +60,41 @@ NAMES: dict[str, dict[str, str]] = {
         "account_id": f"{_ACCOUNT} {_PERSON}",
         "changed_at": "changed_at effective_at effective_date valid_from start_date started_at updated_at date day",
         "mrr": "mrr mrr_amount monthly_recurring_revenue monthly_amount monthly_revenue",
-        "plan": "plan plan_name plan_id product tier",
+        "plan": _PLAN,
         "seats": "seats quantity licenses licences",
         "motion": "motion sales_motion",
+        "subscription_id": _SUBSCRIPTION,
+        "currency": _CURRENCY,
+    },
+    "subscription_periods": {
+        "account_id": f"{_ACCOUNT} {_PERSON}",
+        "started_at": "started_at start_date valid_from period_start current_period_start start",
+        "ended_at": "ended_at end_date valid_to period_end end",
+        "mrr": "mrr mrr_amount monthly_recurring_revenue monthly_amount monthly_revenue",
+        "subscription_id": _SUBSCRIPTION,
+        "plan": _PLAN,
+        "seats": "seats quantity licenses licences",
+        "motion": "motion sales_motion",
+        "currency": _CURRENCY,
+        "status": "status subscription_status state",
+        "canceled_at": "canceled_at cancelled_at cancellation_date cancel_requested_at",
+    },
+    "invoice_lines": {
+        "account_id": f"{_ACCOUNT} {_PERSON}",
+        "issued_at": "issued_at issue_date invoice_date invoiced_at created_at created date",
+        "amount": "amount line_amount net_amount total_excluding_tax subtotal",
+        "service_from": "service_from period_start service_start start_date line_period_start",
+        "service_to": "service_to period_end service_end end_date line_period_end",
+        "line_id": "line_id line_item_id invoice_line_id id",
+        "invoice_id": "invoice_id invoice invoice_number",
+        "subscription_id": _SUBSCRIPTION,
+        "plan": _PLAN,
+        "seats": "seats quantity licenses licences",
+        "motion": "motion sales_motion",
+        "currency": _CURRENCY,
+        "kind": "kind line_type type",
+        "status": "status invoice_status state",
+        "canceled_at": "canceled_at cancelled_at cancellation_date",
     },
     "invites": {
         "inviter_id": "inviter_id sender_id invited_by from_user_id referrer_id",
@@ -95,6 +130,8 @@ FILES = {
     "accounts": "account org compan workspace tenant group team",
     "visits": "visit session page",
     "subscriptions": "subscription mrr plan_change",
+    "subscription_periods": "subscription period contract",
+    "invoice_lines": "invoice billing line_item",
     "invites": "invit referral",
     "surveys": "survey nps csat feedback",
     "spend": "spend cost marketing",

@@ -26,10 +26,14 @@ TYPES = {
     "number": "float64", "whole": "int64", "flag": "boolean",
 }
 LEFT_OUT = "left out: "
+WHOLE_COINS = ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF")
+"""Currencies without a smaller coin."""
+SMALL_COINS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+"""Currencies of a thousand coins."""
 SCORES = {"nps": (0, 10), "csat": (1, 5)}
 
 
-def complete(table: Table, raw: Expression, *, there: Sequence[str]) -> Expression:
+def complete(table: Table, raw: Expression, *, there: Sequence[str], playbook: Playbook) -> Expression:
     """All columns of the schema in their order, then those kept beside them; money in minor units."""
     missing = [each for each in table.required if each not in raw.columns]
     if missing:
@@ -44,7 +48,7 @@ def complete(table: Table, raw: Expression, *, there: Sequence[str]) -> Expressi
         if column.name not in raw.columns:
             value = ibis.null(TYPES[column.kind])
         elif column.kind == "money":
-            value = (raw[column.name].cast("decimal(18, 2)") * 100).round().cast("int64")
+            value = (raw[column.name].cast("decimal(18, 2)") * _hundredths(table, raw, playbook)).round().cast("int64")
         elif column.kind == "time":
             value = _plain_time(raw[column.name])
         else:
@@ -53,6 +57,18 @@ def complete(table: Table, raw: Expression, *, there: Sequence[str]) -> Expressi
     taken = set(table.names)
     beside = [raw[name] for name in raw.columns if name not in taken]
     return raw.select(*known, *beside)
+
+
+def _hundredths(table: Table, raw: Expression, playbook: Playbook) -> ibis.Value | float:
+    """How many hundredths of its currency one of an amount is; these are the minor units of all measures."""
+    source = playbook.tables.get(table.name)
+    if source is None or source.money_in == "units":
+        return 100
+    product = playbook.product.currency
+    code = raw.currency.cast("string").strip().upper().fill_null(product) if "currency" in raw.columns else ibis.literal(product)
+    tenth = ibis.literal("0.1").cast("decimal(18, 2)")
+    return ibis.cases((code.isin(WHOLE_COINS), ibis.literal(100).cast("decimal(18, 2)")), (code.isin(SMALL_COINS), tenth),
+                      else_=ibis.literal(1).cast("decimal(18, 2)"))
 
 
 def _plain_time(value: ibis.Value) -> ibis.Value:
@@ -103,7 +119,7 @@ def _implausible(table: Table, rows: Expression, playbook: Playbook) -> list[tup
         ahead = rows.occurred_at > rows.received_at + ibis.interval(days=1)
         found.append((ahead.fill_null(False), "occurred_at is over a day after received_at"))
     for column in table.columns:
-        if column.kind == "money":
+        if column.kind == "money" and not column.below_zero:
             value = rows[stored_name(column.name, column.kind)]
             found.append((value < 0, f"{column.name} is below 0"))
     if table.name == "surveys":
@@ -160,7 +176,7 @@ def _unknown(table: Table, rows: Expression, known: Mapping[str, Expression],
 
 def _without_doubles(table: Table, rows: Expression, given: Container[str], playbook: Playbook) -> Expression:
     """Mark the later of rows that say the same; the earliest stays."""
-    if playbook.data.duplicates == "keep" and table.name == "events":
+    if playbook.data.duplicates == "keep" and table.name in ("events", "invoice_lines"):
         return rows
     exact = table.name == "events" and playbook.data.duplicates == "exact"
     key = [] if exact else [name for name in table.key if name in given]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import ibis
@@ -17,7 +18,7 @@ from plgkit.playbook import Playbook
 from plgkit.playbook.read import read_playbook
 from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
-from plgkit.sources import cache, ends, engine, files, gate, rollups
+from plgkit.sources import billing, cache, ends, engine, files, gate, rollups
 from plgkit.sources.data import Data, describe_source
 from plgkit.sources.prepare import Finding, Prepared, as_json, prepare
 
@@ -81,8 +82,10 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
         connection, prepared, made = _from_path(path, words)
     derived = frozenset({"users"} if "users" in prepared.tables and "users" not in prepared.set_aside else ())
     last, behind = ends.last_day(as_of, prepared.tables, words)
-    return Data(connection, prepared.tables, prepared.set_aside, made, words, last, (*prepared.findings, *behind),
+    data = Data(connection, prepared.tables, prepared.set_aside, made, words, last, (*prepared.findings, *behind),
                 prepared.version, describe_source(source), derived)
+    money = tuple(Finding(*each) for each in billing.findings(data))
+    return replace(data, findings=(*data.findings, *money)) if money else data
 
 
 def _existing(source: str | Path) -> Path:
@@ -109,6 +112,7 @@ def _reading_facts(playbook: Playbook) -> list[object]:
     """What of the playbook decides how rows are read; other words change no table."""
     return [playbook.product.time_zone, playbook.product.started_on, playbook.data.model_dump(mode="json"),
             {name: each.model_dump(mode="json") for name, each in playbook.tables.items()},
+            playbook.product.currency if any(each.money_in == "minor" for each in playbook.tables.values()) else None,
             playbook.leave_out.model_dump(mode="json")]
 
 

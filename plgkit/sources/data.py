@@ -14,10 +14,10 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import DateColumn, Table
 
-from plgkit.errors import MissingTable, UnknownEvent
+from plgkit.errors import BadSource, MissingRates, MissingTable, UnknownEvent
 from plgkit.playbook import Playbook
-from plgkit.schema import TABLES
-from plgkit.sources import engine
+from plgkit.schema import BILLING, TABLES
+from plgkit.sources import billing, engine
 from plgkit.sources.prepare import Finding
 
 _ANSWERING = "answering"
@@ -72,8 +72,37 @@ class Data:
         return ibis.timestamp(self.end.isoformat(sep=" "))
 
     def has(self, *tables: str) -> bool:
-        """Whether the data have these tables."""
-        return all(name in self.everything for name in tables)
+        """Whether the data have these tables; what accounts pay may be told by another one."""
+        return all(name in self.everything or (name == billing.CHANGES and self.billing is not None) for name in tables)
+
+    @property
+    def billing(self) -> str | None:
+        """The table that tells what accounts pay: `subscriptions`, `subscription_periods` or `invoice_lines`."""
+        return billing.chosen(self.everything, self.playbook)
+
+    @property
+    def billing_lines(self) -> Table:
+        """Every period or line of an invoice, with what it adds to its account's recurring revenue, and when.
+
+        Columns: account_id, subscription_id, reference, kind, status, plan, seats, motion, currency,
+        amount_minor, from_at, until_at, from_day, until_day, months, mrr_minor and reason (why it is none).
+
+        Raises
+        ------
+        MissingTable
+            If the data have neither periods nor invoices, or tell what accounts pay by changes.
+        """
+        if self.billing in (None, billing.CHANGES):
+            name = BILLING[-1]
+            raise MissingTable(name, self.everything, one_row=TABLES[name].one_row)
+        if "billing_lines" not in self._memo:
+            self._memo["billing_lines"] = engine.keep(self.connection, "billing_lines", billing.lines(self, self.billing))
+        return self._memo["billing_lines"]
+
+    @property
+    def revenue_facts(self) -> list[str]:
+        """The choices behind recurring revenue, each as a few words; none where nothing tells what accounts pay."""
+        return billing.facts(self.billing, self.playbook) if self.billing else []
 
     def table(self, name: str) -> Table:
         """One table up to `as_of`.
@@ -83,10 +112,10 @@ class Data:
         MissingTable
             If the data do not have it.
         """
-        if name not in self.everything:
+        if not self.has(name):
             raise MissingTable(name, self.everything, one_row=TABLES[name].one_row)
         if name not in self._memo:
-            self._memo[name] = self._known_by_then(name)
+            self._memo[name] = billing.changes(self, self.billing) if name == billing.CHANGES else self._known_by_then(name)
         return self._memo[name]
 
     def _known_by_then(self, name: str) -> Table:
@@ -102,13 +131,15 @@ class Data:
             for column in ("trial_started_at", "trial_ended_at"):
                 later = (rows.trial_started_at >= self.end_literal).fill_null(False)
                 rows = rows.mutate(**{column: later.ifelse(ibis.null("timestamp(6)"), rows[column])})
-        return rows
+        return billing.known_by(rows, self) if name in BILLING[1:] else rows
 
     events = property(lambda self: self.table("events"), doc="What people did.")
     users = property(lambda self: self.table("users"), doc="People who signed up.")
     accounts = property(lambda self: self.table("accounts"), doc="Workspaces or companies.")
     visits = property(lambda self: self.table("visits"), doc="Visits by people not signed in.")
     subscriptions = property(lambda self: self.table("subscriptions"), doc="Changes of what accounts pay.")
+    subscription_periods = property(lambda self: self.table("subscription_periods"), doc="Stretches of subscriptions.")
+    invoice_lines = property(lambda self: self.table("invoice_lines"), doc="Lines of invoices and credit notes.")
     invites = property(lambda self: self.table("invites"), doc="Invitations and shared links.")
     surveys = property(lambda self: self.table("surveys"), doc="Answered surveys.")
     spend = property(lambda self: self.table("spend"), doc="Marketing cost by channel and day.")
@@ -206,7 +237,7 @@ class Data:
             for name in TABLES:
                 if not self.has(name):
                     continue
-                rows = self.table(name)
+                rows = self._shown(name)
                 one = self.run(rows.aggregate(rows=_.count(), first=_.day.min(), last=_.day.max())).iloc[0]
                 aside = sum(each.rows for each in self.findings
                             if each.table == name and each.level == "warning" and "counts as missing" not in each.what)
@@ -217,6 +248,13 @@ class Data:
             self._memo["overview"] = pd.DataFrame(
                 found, columns=["table", "rows", "first", "last", "set_aside", "left_out"])
         return self._memo["overview"]
+
+    def _shown(self, name: str) -> Table:
+        """A table to count; changes of what accounts pay as their source has them, where their money is not clear."""
+        try:
+            return self.table(name)
+        except (BadSource, MissingRates):
+            return self.everything[self.billing]
 
     def rejected(self) -> pd.DataFrame:
         """Every row set aside: its table, the reason, and the row as JSON; those left out on purpose too."""
@@ -260,8 +298,10 @@ class Data:
             aside = f", {row.set_aside:,} set aside" if row.set_aside else ""
             left = f", {row.left_out:,} left out" if row.left_out else ""
             made = ", from first events" if row.table in self.derived else ""
+            if row.table == billing.CHANGES and self.billing != billing.CHANGES:
+                made = f", {self.revenue_facts[0]}"
             lines.append(f"  {row.table:<14}{row.rows:>12,} rows  {span}{made}{aside}{left}")
-        missing = [name for name in TABLES if not self.has(name)]
+        missing = [name for name in TABLES if not self.has(name) and name not in BILLING[1:]]
         if missing:
             lines.append(f"  missing: {', '.join(missing)}")
         return "\n".join(lines)

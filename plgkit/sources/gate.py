@@ -23,7 +23,7 @@ def rules(table: Table):
     columns = {
         stored_name(column.name, column.kind): pandera.Column(
             kinds[column.kind] if column.kind not in ("time", "date") else None,
-            pandera.Check.ge(0) if column.kind == "money" else None,
+            pandera.Check.ge(0) if column.kind == "money" and not column.below_zero else None,
             nullable=not column.required,
         )
         for column in table.columns

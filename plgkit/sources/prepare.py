@@ -81,7 +81,7 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
 def _judge(name: str, loaded: Loaded, before: Mapping[str, Expression], playbook: Playbook) -> Expression:
     table = TABLES[name]
     _check_types(name, loaded.table)
-    rows = clean.complete(table, loaded.table, there=loaded.columns)
+    rows = clean.complete(table, loaded.table, there=loaded.columns, playbook=playbook)
     if table.time != "day":
         first, last = bounds(rows, table.time)
         rows = clean.with_day(table, rows, zone=playbook.product.time_zone, first=first, last=last)

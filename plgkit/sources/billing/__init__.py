@@ -1,0 +1,7 @@
+"""What accounts pay, from whatever a company has: changes, periods or lines of invoices."""
+
+from .changes import changes
+from .lines import known_by, lines
+from .words import CHANGES, chosen, facts, findings
+
+__all__ = ["CHANGES", "changes", "chosen", "facts", "findings", "known_by", "lines"]
