@@ -11,13 +11,12 @@ from ibis.expr.types import IntegerValue, StringValue, Table
 from plgkit.playbook import Playbook
 from plgkit.sources import engine
 from plgkit.sources.billing.months import rounded, with_months
-from plgkit.sources.billing.words import PERIODS, check, meaning
+from plgkit.sources.billing.words import BACKWARDS, NO_END, NO_SERVICE, PERIODS, check, meaning
 
 if TYPE_CHECKING:
     from plgkit.sources.data import Data
 
 FAR = "9999-12-31"
-NO_SERVICE = "it has no service to spread it over"
 _NO_TIME = "timestamp(6)"
 _COLUMNS = ["account_id", "subscription_id", "reference", "kind", "status", "plan", "seats", "motion", "currency",
             "amount_minor", "from_at", "until_at", "months", "monthly_minor", "reason"]
@@ -53,8 +52,8 @@ def _periods(rows: Table, words: Playbook) -> Table:
         rows = _cut_at_cancellation(rows)
     reason = ibis.cases(
         *_not_counted(rows.status, words),
-        ((rows.status == "canceled").fill_null(False) & rows.until_at.isnull(), "it was canceled, and nobody knows when"),
-        ((rows.until_at < rows.from_at).fill_null(False), "its service ends before it begins"),
+        ((rows.status == "canceled").fill_null(False) & rows.until_at.isnull(), NO_END),
+        ((rows.until_at < rows.from_at).fill_null(False), BACKWARDS),
         else_=ibis.null("string"))
     return rows.mutate(
         reason=reason, reference=rows.subscription_id, kind=ibis.literal("subscription"), amount_minor=rows.mrr_minor,
@@ -83,7 +82,7 @@ def _invoices(rows: Table, words: Playbook) -> Table:
     rows = rows.mutate(reason=ibis.cases(
         *_not_counted(rows.status, words), *_not_recurring(rows.kind, words),
         (rows.until_at.isnull(), NO_SERVICE),
-        (rows.until_at <= rows.from_at, "its service ends before it begins"),
+        (rows.until_at <= rows.from_at, BACKWARDS),
         else_=ibis.null("string")))
     rows = _monthly(with_months(rows, "from_at", "until_at"))
     if revenue.churn_at == "cancellation":

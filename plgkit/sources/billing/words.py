@@ -25,6 +25,11 @@ _ALIKE = {
     "status": {"cancelled": "canceled", "in_trial": "trialing", "trial": "trialing", "non_renewing": "active",
                "payment_due": "past_due", "voided": "void"},
 }
+NO_SERVICE = "it has no service to spread it over"
+BACKWARDS = "its service ends before it begins"
+NO_END = "it was canceled, and nobody knows when"
+UNCLEAR: Mapping[str, str] = {
+    NO_SERVICE: " ([revenue] service_months says how long a line without an end lasts)", BACKWARDS: "", NO_END: ""}
 _KNOWN = {"kind": KINDS, "status": STATUSES}
 
 
@@ -130,14 +135,13 @@ def findings(data: Data) -> list[tuple[str, str, int, str]]:
     if name == CHANGES:
         return found
     try:
-        counts = data.run(data.billing_lines.filter(_.reason.notnull()).group_by("reason").aggregate(
-            n=_.count(), amount=_.amount_minor.sum()))
+        counts = data.run(data.billing_lines.filter(_.reason.notnull()).group_by("reason").aggregate(n=_.count()))
     except (BadSource, MissingRates) as error:
         return [*found, ("warning", name, 0, str(error))]
     return found + _reasons(name, counts)
 
 
 def _reasons(name: str, counts: pd.DataFrame) -> list[tuple[str, str, int, str]]:
-    unclear: Mapping[str, str] = {"it has no service to spread it over": "warning", "its service ends before it begins": "warning"}
-    return [(unclear.get(row.reason, "info"), name, int(row.n), f"no recurring revenue: {row.reason}")
+    return [("warning" if row.reason in UNCLEAR else "info", name, int(row.n),
+             f"no recurring revenue: {row.reason}{UNCLEAR.get(row.reason, '')}")
             for row in counts.sort_values("reason").itertuples()]
