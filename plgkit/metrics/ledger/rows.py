@@ -105,7 +105,7 @@ def then_and_now(data: Data, grain: Grain, *, months: int | None = None) -> Tabl
 
 
 def moves(data: Data, grain: Grain, *, brief: str = "ignore") -> Table:
-    """One row per account and period with a change: opening, closing and the five movements, in minor units.
+    """One row per paying account and period with a change: opening, closing and the five movements, in minor units.
 
     With them stand `changed_at`, the period's last change, and what it says: plan, seats and motion, those of
     plan and seats before it as `plan_before` and `seats_before`. An account that paid nothing at either end of
@@ -119,6 +119,8 @@ def moves(data: Data, grain: Grain, *, brief: str = "ignore") -> Table:
     rows = last.mutate(
         opening=last.closing.lag().over(by_time).fill_null(0), plan_before=last.plan.lag().over(by_time),
         seats_before=last.seats.lag().over(by_time), paid_before=(seen.max().over(earlier).fill_null(0) > 0))
+    paid = (rows.opening > 0) | (rows.closing > 0)
+    rows = rows.filter(paid | (rows.peak > 0) if brief == "both" else paid)
     passing = ((rows.opening == 0) & (rows.closing == 0)).ifelse(rows.peak, 0) if brief == "both" else _zero()
     came = (rows.opening == 0).ifelse(rows.closing + passing, 0)
     return rows.select(
