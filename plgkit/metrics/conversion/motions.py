@@ -45,6 +45,7 @@ def _one(mine: pd.DataFrame, accounts: int, level: float) -> tuple[float, ...]:
     mine, customers = mine.sort_values(["duration", "minor"]), int(mine["count"].sum())
     low, high = intervals.wilson(customers, accounts, level=level)
     days = np.array(intervals.quantile(mine["duration"], counts=mine["count"], level=level)) / DAY_SECONDS
+    days[0] = np.median(np.repeat(mine["duration"], mine["count"])) / DAY_SECONDS
     worth = np.array(bootstrap.mean(mine["minor"] * 12, mine["count"], level=level)) / ledger.MINOR
     if mine["minor"].nunique() < 2:
         worth[1:] = np.nan
