@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from plgkit import connect
-from plgkit.errors import BadParameter, MissingTable
+from plgkit.errors import BadParameter, MissingSetting, MissingTable
 from plgkit.metrics import conversion
 from plgkit.playbook import Playbook
 from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
+from plgkit.sources.data import Data
 
 AS_OF_LARGE = pd.Timestamp("2025-06-30")
 
@@ -130,3 +131,98 @@ def test_means_of_money_are_per_account_with_an_interval_over_accounts(company, 
     assert last.low < last.value < last.high
     yearly = conversion.contract_value(company)
     assert (yearly.value * yearly.n).sum() == pytest.approx(known.mrr.sum() * 12)
+
+
+def frames_of(subscriptions: list[tuple], accounts: list[tuple]) -> dict[str, pd.DataFrame]:
+    paid = pd.DataFrame(subscriptions, columns=["account_id", "changed_at", "mrr"])
+    opened = pd.DataFrame(accounts, columns=["account_id", "created_at", "trial_started_at"])
+    return {"subscriptions": paid.assign(changed_at=pd.to_datetime(paid["changed_at"], format="ISO8601")),
+            "accounts": opened.assign(**{name: pd.to_datetime(opened[name], format="ISO8601") for name in ("created_at", "trial_started_at")})}
+
+
+def some(subscriptions: list[tuple], accounts: list[tuple], **more: pd.DataFrame) -> Data:
+    return connect(frames_of(subscriptions, accounts) | more, as_of="2026-06-30")
+
+
+def test_a_person_who_comes_into_a_paying_account_was_never_free():
+    users = pd.DataFrame({"user_id": ["ann", "bob", "cho"], "account_id": ["a", "a", None],
+                          "signed_up_at": pd.to_datetime(["2026-01-01", "2026-01-20", "2026-01-02"])})
+    data = some([("a", "2026-01-10", 10.0)], [("a", "2026-01-01", None)], users=users)
+    found = conversion.free_to_paid(data, unit="people", within_days=30)
+    assert found[["numerator", "denominator"]].iloc[0].tolist() == [1, 2]
+
+
+def test_a_year_of_ten_a_month_brings_a_hundred_and_twenty():
+    data = some([("a", "2025-02-01", 10.0), ("b", "2025-02-01", 0.01), ("b", "2025-02-11", 0.0), ("c", "2025-02-01", 10.0),
+                 ("c", "2025-02-01 09:00", 0.0)],
+                [(each, "2025-02-01", "2025-02-01") for each in "abcd"])
+    found = conversion.revenue_per_trial(data, within_days=365).iloc[0]
+    # a pays all year; b ten days of a cent a month; c paid for less than a day, d never.
+    assert found["value"] == pytest.approx((120 + 0.01 * 10 * 12 / 365) / 4, rel=1e-12)
+    assert [found["n"], found["paid"], found["immature"]] == [4, 2, 0]
+
+
+def test_a_trial_is_judged_only_when_its_last_day_is_over():
+    trials = [("a", "2026-06-01", "2026-06-01"), ("b", "2026-06-02", "2026-06-02")]
+    found = conversion.revenue_per_trial(some([("a", "2026-06-01", 10.0)], trials), within_days=30).iloc[0]
+    assert [found["n"], found["immature"], found["complete"]] == [1, 1, False]
+    assert found["value"] == pytest.approx(10 * 30 * 12 / 365)
+
+
+def test_where_no_payment_says_its_motion_self_service_is_not_none_but_unknown():
+    data = some([("a", "2026-01-10", 10.0)], [("a", "2026-01-01", None)])
+    with pytest.raises(MissingSetting) as caught:
+        conversion.free_to_paid(data, motion="self_serve")
+    assert str(caught.value) == (
+        "No payment says whether it came by self-service or by sales: 'motion' is empty in 'subscriptions'. Set it in playbook.toml, "
+        'for example: [tables.subscriptions] columns = { motion = "its name in the file" }')
+
+
+def test_a_card_entered_after_the_trial_began_makes_no_card_first_trial():
+    users = pd.DataFrame({"user_id": ["u", "v"], "account_id": ["a", "b"], "signed_up_at": pd.Timestamp("2026-01-01")})
+    events = pd.DataFrame({"user_id": ["u", "v"], "event": "card_entered",
+                           "occurred_at": pd.to_datetime(["2026-01-05 09:00", "2026-01-05 09:01"])})
+    tables = frames_of([("a", "2026-01-20", 10.0)], [(each, "2026-01-01", "2026-01-05 09:00") for each in "ab"])
+    data = connect(tables | {"users": users, "events": events}, as_of="2026-06-30", playbook=Playbook(payment={"event": "card_entered"}))
+    found = conversion.trial_to_paid(data, by="card_first").query("denominator > 0").set_index("card_first")
+    assert found[["numerator", "denominator"]].to_dict("list") == {"numerator": [1, 0], "denominator": [1, 1]}
+    assert list(found.index) == ["card first", "no card"]
+    with pytest.raises(MissingSetting) as caught:
+        conversion.trial_to_paid(connect(tables, as_of="2026-06-30"), by="card_first")
+    assert str(caught.value) == (
+        "To tell trials with a card from those without needs [payment] event or [trial] card_first. Set it in playbook.toml, for "
+        'example: [payment] event = "payment_details_entered"')
+    told = connect(tables, as_of="2026-06-30", playbook=Playbook(trial={"card_first": True}))
+    assert set(conversion.trial_to_paid(told, by="card_first")["card_first"]) == {"card first"}
+
+
+def test_motions_cannot_be_cut_by_motion(tiny):
+    with pytest.raises(BadParameter) as caught:
+        conversion.by_motion(tiny, by="motion")
+    assert str(caught.value) == "by is 'motion'; expected another column: motion is what the rows are."
+
+
+def test_what_a_channel_spends_for_nobody_is_borne_by_all_customers():
+    tables = frames()
+    tables["spend"] = pd.concat([tables["spend"], pd.DataFrame({"day": [pd.Timestamp("2025-01-06")], "channel": "fairs", "amount": 50.0})])
+    found = conversion.by_motion(connect(tables, as_of=AS_OF, playbook=Playbook(**PLAYBOOK))).set_index("motion")
+    # 100 by paid search for a2; 50 by fairs for nobody, half of it for each of the two customers.
+    assert found["cac"].to_dict() == {"hybrid": 125.0, "self_serve": 25.0}
+
+
+def test_looking_at_nothing_finds_nothing():
+    """Behaviour and paying drawn apart: of sixty tries none may be called tied, although some have small p-values."""
+    random = np.random.default_rng(3)
+    ids = [f"a{place:03d}" for place in range(400)]
+    users = pd.DataFrame({"user_id": ids, "account_id": ids, "signed_up_at": pd.Timestamp("2026-01-01")})
+    events = pd.DataFrame([(user, f"did_{kind}", pd.Timestamp("2026-01-01") + pd.Timedelta(days=random.uniform(0, 14)))
+                           for user in ids for kind in range(15) for _ in range(random.poisson(1.0))],
+                          columns=["user_id", "event", "occurred_at"])
+    paid = [(each, "2026-02-01", 10.0) for each in ids if random.random() < 0.2]
+    tables = frames_of(paid, [(each, "2026-01-01", None) for each in ids])
+    data = connect(tables | {"users": users, "events": events}, as_of="2026-06-30")
+    found = conversion.drivers(data, to_days=60, every=True)
+    assert len(found) > 40
+    assert (found["p"] < 0.05).any()
+    assert not found["tied"].any()
+    assert found["difference"].between(found["low"], found["high"]).all()
