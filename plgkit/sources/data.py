@@ -96,7 +96,7 @@ class Data:
             name = BILLING[-1]
             raise MissingTable(name, self.everything, one_row=TABLES[name].one_row)
         if "billing_lines" not in self._memo:
-            self._memo["billing_lines"] = engine.keep(self.connection, "billing_lines", billing.lines(self, self.billing))
+            self._memo["billing_lines"] = billing.lines(self, self.billing)
         return self._memo["billing_lines"]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import ibis
@@ -20,6 +21,7 @@ FAR = "9999-12-31"
 _NO_TIME = "timestamp(6)"
 _COLUMNS = ["account_id", "subscription_id", "reference", "kind", "status", "plan", "seats", "motion", "currency",
             "amount_minor", "from_at", "until_at", "months", "monthly_minor", "reason"]
+_MEASURED = [*(name for name in _COLUMNS if name != "monthly_minor"), "canceled_at"]
 
 
 def lines(data: Data, name: str) -> Table:
@@ -37,8 +39,9 @@ def lines(data: Data, name: str) -> Table:
     """
     rows, words = data.table(name), data.playbook
     check(rows, name, words)
-    made = _periods(rows, words) if name == PERIODS else _invoices(rows, words)
-    return _in_days(data, made.mutate(mrr_minor=_worth(made.monthly_minor, made.currency, words)))
+    made = _periods(rows, words) if name == PERIODS else _invoices(data, rows)
+    made = made.mutate(mrr_minor=_worth(made.monthly_minor, made.currency, words))
+    return engine.keep(data.connection, "billing_lines", _in_days(data, made, _bounds(data, rows)))
 
 
 def _periods(rows: Table, words: Playbook) -> Table:
@@ -70,9 +73,9 @@ def _with_next(rows: Table) -> Table:
                                    rows.from_at == starts.its_start]).drop("its_account", "its_id", "its_start")
 
 
-def _invoices(rows: Table, words: Playbook) -> Table:
+def _invoices(data: Data, rows: Table) -> Table:
     """Lines of invoices, each with its amount a month."""
-    revenue = words.revenue
+    words, revenue = data.playbook, data.playbook.revenue
     start = ibis.coalesce(rows.service_from, rows.issued_at)
     end = _last_day_in(rows.service_to, words)
     if revenue.service_months:
@@ -84,11 +87,14 @@ def _invoices(rows: Table, words: Playbook) -> Table:
         (rows.until_at.isnull(), NO_SERVICE),
         (rows.until_at <= rows.from_at, BACKWARDS),
         else_=ibis.null("string")))
-    rows = _monthly(with_months(rows, "from_at", "until_at"))
+    reference = ibis.coalesce(rows.invoice_id, rows.line_id, rows.subscription_id)
+    rows = with_months(rows.mutate(reference=reference), "from_at", "until_at")
+    rows = engine.keep(data.connection, "measured", _monthly(rows.select(*_MEASURED)))
+    if len(data.run(rows.filter(_.part).select("account_id").limit(1))):
+        rows = _settled(rows)
     if revenue.churn_at == "cancellation":
         rows = _cut_at_cancellation(rows)
-    reference = ibis.coalesce(rows.invoice_id, rows.line_id, rows.subscription_id)
-    return rows.mutate(reference=reference).select(_COLUMNS)
+    return rows.select(_COLUMNS)
 
 
 def _monthly(rows: Table) -> Table:
@@ -100,7 +106,8 @@ def _monthly(rows: Table) -> Table:
     months = ibis.cases((~counts, rows.months), else_=rows.whole_months * rows.seconds / rows.whole_seconds)
     rows = rows.mutate(months=months)
     rows = rows.mutate(monthly_minor=counts.ifelse(rounded(rows.amount_minor / rows.months), 0))
-    return _settled(rows)
+    part = counts & ((rows.amount_minor < 0) | (rows.seconds < rows.whole_seconds))
+    return rows.mutate(part=part)
 
 
 def _settled(rows: Table) -> Table:
@@ -109,9 +116,7 @@ def _settled(rows: Table) -> Table:
     A credit for a part of a month takes back what a line that it ends with is worth, and the charge for
     a part is worth what the whole line after it is, where the rounding of a cent explains the difference.
     """
-    part = rows.reason.isnull() & ((rows.amount_minor < 0) | (rows.seconds < rows.whole_seconds))
     same = ["account_id", "subscription_id", "monthly_minor", "months"]
-    rows = rows.mutate(part=part)
     parts = rows.filter(_.part).select(*same, "from_at", "until_at").distinct()
     whole = rows.filter(_.reason.isnull() & (_.amount_minor > 0)).select(*same, "from_at", "until_at", "part").distinct()
     whole = whole.rename(**{f"its_{name}": name for name in whole.columns})
@@ -185,24 +190,31 @@ def _worth(minor: IntegerValue, currency: StringValue, words: Playbook) -> Integ
                         if each != words.product.currency], else_=minor)
 
 
-def _in_days(data: Data, rows: Table) -> Table:
-    """Add the days of the product's zone, and plain words."""
-    span = engine.run(rows.aggregate(low=_.from_at.min(), high=_.until_at.max(), open=_.from_at.max())).iloc[0]
-    zone = data.playbook.product.time_zone
+def _in_days(data: Data, rows: Table, bounds: tuple[dt.date, dt.date]) -> Table:
+    """Add the days of the product's zone, and the currency in capitals."""
+    zone, product = data.playbook.product.time_zone, data.playbook.product.currency
 
     def day(moment: ibis.Value) -> ibis.Value:
-        return engine.local(moment, zone, first=_day(span.low, data), last=max(_day(span.high, data), _day(span.open, data))).date()
+        return engine.local(moment, zone, first=bounds[0], last=bounds[1]).date()
 
-    product = data.playbook.product.currency
     return rows.mutate(
         from_day=day(rows.from_at), until_day=ibis.coalesce(day(rows.until_at), ibis.date(FAR)),
         currency=rows.currency.strip().upper().fill_null(product)).drop("monthly_minor")
 
 
-def _day(moment, data: Data):
-    import pandas as pd
-
-    return data.as_of if pd.isna(moment) else moment.date()
+def _bounds(data: Data, rows: Table) -> tuple[dt.date, dt.date]:
+    """The first and last day of all stretches; a playbook's months without an end may lead on from there."""
+    if data.playbook.product.time_zone == "UTC":
+        return data.as_of, data.as_of
+    times = [name for name in ("started_at", "ended_at", "issued_at", "service_from", "service_to") if name in rows.columns]
+    sane = [rows[each].between(ibis.timestamp("1970-01-01 00:00:00"), ibis.timestamp("2100-01-01 00:00:00")).ifelse(
+        rows[each], ibis.null(_NO_TIME)) for each in times]
+    found = engine.run(rows.aggregate(**{f"low_{n}": each.min() for n, each in enumerate(sane)},
+                                      **{f"high_{n}": each.max() for n, each in enumerate(sane)})).iloc[0].dropna()
+    if found.empty:
+        return data.as_of, data.as_of
+    months = data.playbook.revenue.service_months or 0
+    return found.min().date(), max(found.max().date() + 31 * months * engine.DAY, data.as_of)
 
 
 def known_by(rows: Table, data: Data) -> Table:
