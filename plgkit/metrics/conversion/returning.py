@@ -17,11 +17,10 @@ from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
-from plgkit.stats import bgnbd
+from plgkit.stats import bgnbd, draws
 from plgkit.stats.intervals import Floats
 
 _COLUMNS = ["x", "value", "low", "high", "at_risk", "actual"]
-_DRAWS, _MOST = 200, 2_000
 
 
 def _against(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -52,42 +51,10 @@ def _expected(cells: pd.DataFrame, weeks: Floats, level: float) -> Floats:
     if people[cells["x"].to_numpy() > 0].sum() < orders.FEWEST or not (cells["t"] > 0).any():
         return made
     history = tuple(cells[name].to_numpy(dtype=float) for name in ("x", "t_x", "t"))
-    model = bgnbd.fit(*history, people)
-
-    def mean(*point: float) -> Floats:
-        each = bgnbd.expected_more(bgnbd.Fit(*point), 7.0 * weeks[1:, None], *history)
-        return each @ people / people.sum()
-
-    value = mean(*model[:4])
-    made[:, 0] = np.append(0.0, value)
-    if np.isnan(model.covariance).any() or not (value > 0).all():
-        return made
-    random, centre = np.random.default_rng(0), np.log(model[:4])
-    steps = np.eye(4) * 1e-4
-    slopes = np.transpose([np.log(mean(*np.exp(centre + step)) / mean(*np.exp(centre - step))) / 2e-4 for step in steps])
-    unsure = random.multivariate_normal(np.zeros(4), model.covariance, _DRAWS) @ slopes.T
-    paths = value * np.exp(unsure) + _luck(random, model, history, people, weeks[1:])
-    low, high = np.quantile(paths, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    made[:, 1] = np.append(0.0, np.clip(low, 0.0, value))
-    made[:, 2] = np.append(0.0, np.maximum(high, value))
+    value, drawn = draws.buying(bgnbd.fit(*history, people), 7.0 * weeks[1:], *history, people)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    made[0], made[1:] = 0.0, np.transpose([value, np.clip(low, 0.0, value), np.maximum(high, value)])
     return made
-
-
-def _luck(random: np.random.Generator, model: bgnbd.Fit, history: tuple[Floats, ...], people: Floats, weeks: Floats) -> Floats:
-    """By how much so many customers buy more or less than the model expects of them; one row per draw."""
-    size = people.sum()
-    some = int(min(size, _MOST))
-    chosen = random.choice(len(people), some, p=people / size)
-    x, last, t = (each[chosen] for each in history)
-    expected = bgnbd.expected_more(model, 7.0 * weeks[:, None], x, last, t).sum(axis=1)
-    alive = bgnbd.alive(model, x, last, t)
-    found = []
-    for _draw in range(_DRAWS):
-        rate = random.gamma(model.r + x) / (model.alpha + t)
-        until = random.geometric(np.clip(random.beta(model.a, model.b + x), 1e-9, 1.0)) * (random.random(some) < alive)
-        bought = np.minimum(random.poisson(7.0 * rate[:, None], (some, len(weeks))).cumsum(axis=1), until[:, None])
-        found.append((bought.sum(axis=0) - expected) / some)
-    return np.array(found) * np.sqrt(some / size)
 
 
 @measure(shape="curve", unit="purchases per customer", better="higher", reads="users events", finish=_against,

@@ -15,7 +15,7 @@ from plgkit.metrics.expansion import lives
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
-from plgkit.stats import sbg
+from plgkit.stats import draws, sbg
 from plgkit.stats.intervals import Floats
 
 _COLUMNS = ["x", "value", "low", "high", "at_risk", "actual"]
@@ -40,8 +40,6 @@ def _against(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> 
 
 def _forecast(cells: pd.DataFrame, there: pd.DataFrame, months: int, level: float) -> pd.DataFrame:
     """Share of those there then who were to be there after each month, and what range so many accounts leave plausible."""
-    from scipy.stats import binom
-
     ages, people = there["closed_then"].to_numpy(), there["accounts"].to_numpy(dtype=float)
     one, many = (each(cells, closed="closed_then") for each in (lives.seen, lives.drawn))
     value = _shares(sbg.fit(one.at_risk, one.leaving), ages, people, months)[0]
@@ -51,10 +49,7 @@ def _forecast(cells: pd.DataFrame, there: pd.DataFrame, months: int, level: floa
     drawn = drawn[~np.isnan(drawn).any(axis=1)]
     low = high = np.full(months + 1, np.nan)
     if len(drawn) and not np.isnan(value).any():
-        # One piece of luck per draw for all its months: who has left by one month has left by the next.
-        luck = np.random.default_rng(1).random((len(drawn), 1))
-        came = binom.ppf(luck, size, np.clip(drawn, 0.0, 1.0)) / size
-        low, high = np.quantile(came, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.quantile(draws.staying(drawn, size, seed=1), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return pd.DataFrame({"x": np.arange(months + 1), "value": value, "low": np.minimum(low, value),
                          "high": np.maximum(high, value), "at_risk": size})
 

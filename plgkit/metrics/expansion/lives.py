@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import ibis
@@ -14,10 +13,10 @@ from ibis.expr.types import DateColumn, IntegerValue, Table
 
 from plgkit.metrics import ledger
 from plgkit.sources.data import Data
+from plgkit.stats import draws
 from plgkit.stats.intervals import Floats
 
 DRAWS = 500
-_CELLS_AT_ONCE = 2_000_000
 
 
 class Crowd(NamedTuple):
@@ -88,17 +87,10 @@ def seen(cells: pd.DataFrame, weights: Floats | None = None, *, closed: str = "c
     return Crowd(weights @ there, weights @ (there & (ended == months)), weights @ minor, weights @ (minor > 0))
 
 
-def drawn(cells: pd.DataFrame, *, seed: int = 0, draws: int = DRAWS, closed: str = "closed") -> Crowd:
+def drawn(cells: pd.DataFrame, *, closed: str = "closed") -> Crowd:
     """Draws of the same accounts, each as often as Poisson's law says: what each draw would have shown."""
-    parts = [seen(cells, weights, closed=closed) for weights in _weights(cells, seed, draws)]
+    parts = [seen(cells, each, closed=closed) for each in draws.weights(cells["accounts"], draws=DRAWS)]
     return Crowd(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-
-def _weights(cells: pd.DataFrame, seed: int, draws: int) -> Iterator[Floats]:
-    random, people = np.random.default_rng(seed), cells["accounts"].to_numpy(dtype=float)
-    at_once = max(1, _CELLS_AT_ONCE // max(len(people), 1))
-    for start in range(0, draws, at_once):
-        yield random.poisson(people, (min(at_once, draws - start), len(people))).astype(float)
 
 
 def staying(crowd: Crowd) -> Floats:
