@@ -105,9 +105,8 @@ def test_whatever_happens_every_period_of_every_cut_adds_up(changes):
 
 def test_a_cent_too_many_stops_the_waterfall(monkeypatch):
     data = company([("a", "2025-01-05", 20.0), ("a", "2025-02-10", 30.0)], "2025-02-28")
-    honest = rows_of_ledger.closings
-    monkeypatch.setattr(rows_of_ledger, "closings", lambda *given, **named: honest(*given, **named).mutate(
-        closing=lambda each: each.closing + 1))
+    honest = rows_of_ledger.standing_in
+    monkeypatch.setattr(rows_of_ledger, "standing_in", lambda *given: honest(*given).mutate(closing=lambda each: each.closing + 1))
     with pytest.raises(UnbalancedLedger) as caught:
         expansion.mrr_movements(data)
     assert str(caught.value).startswith("Recurring revenue does not add up in the period of 2025-01-01: from 0.00 the "

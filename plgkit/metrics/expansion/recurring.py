@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import ibis
 import numpy as np
 import pandas as pd
-from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import UnbalancedLedger
@@ -125,13 +125,15 @@ def mrr_movements(data: Data, *, brief: Literal["ignore", "both"] = "ignore", by
     ----------
     ChartMogul help centre, "Lifecycle of a customer": the five movements.
     """
-    keys = ["period", *([by] if by else [])]
-    moves = ledger.moves(data, grain, brief=brief).select("account_id", "period", "opening", *MOVEMENTS)
-    moves = segmented(data, moves, by, unit="account_id")
-    # The closing is worked out another way than the movements, so that one proves the other.
-    closings = ledger.closings(data, grain, by).mutate(**dict.fromkeys(MOVEMENTS, _.closing * 0))
-    moved = moves.group_by(*keys).aggregate(
-        closing=_.opening.min() * 0, **{name: _[name].sum().cast("int64") for name in MOVEMENTS})
-    both = closings.select(*keys, "closing", *MOVEMENTS).union(moved.select(*keys, "closing", *MOVEMENTS))
-    return both.group_by(*keys).aggregate(
+    keys = [by] if by else []
+    moves = ledger.moves(data, grain, brief=brief, words=False).select("account_id", "period", "left", "closing", *MOVEMENTS)
+    cells = segmented(data, moves, by, unit="account_id")
+    cells = cells.group_by("period", "left", *keys).aggregate(
+        **{name: cells[name].sum().cast("int64") for name in ["closing", *MOVEMENTS]})
+    # What stands at a period's end is told by each change's next one, openings by the one before: each proves the other.
+    none = ibis.literal(0, "int64")
+    closings = ledger.standing_in(data, cells, grain, keys, ["closing"]).mutate(**dict.fromkeys(MOVEMENTS, none))
+    moved = cells.select("period", *keys, *MOVEMENTS, closing=none)
+    both = moved.union(closings.select(moved.columns))
+    return both.group_by("period", *keys).aggregate(
         **{name: both[name].sum().cast("int64") for name in ["closing", *MOVEMENTS]})

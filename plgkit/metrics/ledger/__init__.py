@@ -13,11 +13,12 @@ from plgkit.metrics.ledger.rows import (
     moves,
     spans,
     standing,
+    standing_in,
     then_and_now,
     untils,
 )
 
 __all__ = [
     "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moves",
-    "resampled", "spans", "standing", "then_and_now", "untils",
+    "resampled", "spans", "standing", "standing_in", "then_and_now", "untils",
 ]

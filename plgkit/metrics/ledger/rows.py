@@ -82,12 +82,17 @@ def closings(data: Data, grain: Grain, by: str | None, *, own: bool = False) -> 
     paid = paid if own else paid.select("account_id", "day", "next_day", "mrr_minor")
     paid = segmented(data, paid, by, unit="account_id")
     keys = [by] if by else []
-    cells = paid.group_by(*keys, since=data.period(paid.day, grain), left=data.period(paid.next_day, grain)).aggregate(
-        minor=_.mrr_minor.sum().cast("int64"), n=_.count().cast("int64"))
-    periods = ends(data, grain).select("period")
-    rows = cells.inner_join(periods, (cells.since <= periods.period) & (cells.left > periods.period))
-    return rows.group_by("period", *keys).aggregate(
-        closing=_.minor.sum().cast("int64"), accounts=_.n.sum().cast("int64"))
+    cells = paid.group_by(*keys, period=data.period(paid.day, grain), left=data.period(paid.next_day, grain)).aggregate(
+        closing=_.mrr_minor.sum().cast("int64"), accounts=_.count().cast("int64"))
+    return standing_in(data, cells, grain, keys, ["closing", "accounts"])
+
+
+def standing_in(data: Data, cells: Table, grain: Grain, keys: list[str], sums: list[str]) -> Table:
+    """Sums over all cells that stand at the end of each period: from their `period` up to the one they `left`."""
+    periods = ends(data, grain).select(at_end=_.period)
+    rows = cells.inner_join(periods, (cells.period <= periods.at_end) & (cells["left"] > periods.at_end))
+    return rows.group_by(*keys, period=rows.at_end).aggregate(
+        **{name: rows[name].sum().cast("int64") for name in sums})
 
 
 def then_and_now(data: Data, grain: Grain, *, months: int | None = None) -> Table:
@@ -104,29 +109,33 @@ def then_and_now(data: Data, grain: Grain, *, months: int | None = None) -> Tabl
     return pairs.filter(_.then_minor > 0)
 
 
-def moves(data: Data, grain: Grain, *, brief: str = "ignore") -> Table:
+def moves(data: Data, grain: Grain, *, brief: str = "ignore", words: bool = True) -> Table:
     """One row per paying account and period with a change: opening, closing and the five movements, in minor units.
 
-    With them stand `changed_at`, the period's last change, and what it says: plan, seats and motion, those of
-    plan and seats before it as `plan_before` and `seats_before`. An account that paid nothing at either end of
-    a period, but something inside it, has no movement where `brief` is "ignore". Where it is "both", its
-    highest payment both came and went.
+    `left` is the next period with a change. With `words` stands beside them `changed_at`, the period's last
+    change, and what it says: plan, seats and motion, those of plan and seats before it as `plan_before` and
+    `seats_before`. An account that paid nothing at either end of a period, but something inside it, has no
+    movement where `brief` is "ignore". Where it is "both", its highest payment both came and went.
     """
-    last = _last_of_periods(data, grain, peak=brief == "both")
+    said = ["changed_at", "plan", "seats", "motion", *_told(data)] if words else []
+    last = _last_of_periods(data, grain, said, peak=brief == "both")
     by_time = ibis.window(group_by=last.account_id, order_by=last.period)
     earlier = ibis.window(group_by=last.account_id, order_by=last.period, preceding=(None, 1), following=None)
     seen = last.peak if brief == "both" else last.closing
-    rows = last.mutate(
-        opening=last.closing.lag().over(by_time).fill_null(0), plan_before=last.plan.lag().over(by_time),
-        seats_before=last.seats.lag().over(by_time), paid_before=(seen.max().over(earlier).fill_null(0) > 0))
+    before = {f"{name}_before": last[name].lag().over(by_time) for name in ("plan", "seats") if words}
+    rows = last.mutate(opening=last.closing.lag().over(by_time).fill_null(0), **before,
+                       paid_before=(seen.max().over(earlier).fill_null(0) > 0))
     paid = (rows.opening > 0) | (rows.closing > 0)
     rows = rows.filter(paid | (rows.peak > 0) if brief == "both" else paid)
     passing = ((rows.opening == 0) & (rows.closing == 0)).ifelse(rows.peak, 0) if brief == "both" else _zero()
     came = (rows.opening == 0).ifelse(rows.closing + passing, 0)
-    return rows.select(
-        "account_id", "period", "changed_at", "opening", "closing", "plan_before", "plan", "seats_before", "seats",
-        "motion", *[name for name in ("currency", "kind") if name in rows.columns],
-        **_movements(rows, came, passing), came_and_went=passing)
+    return rows.select("account_id", "period", "left", "opening", "closing", *before, *said,
+                       **_movements(rows, came, passing), came_and_went=passing)
+
+
+def _told(data: Data) -> list[str]:
+    """What else a change says, where the source does."""
+    return [name for name in ("currency", "kind") if name in data.subscriptions.columns]
 
 
 def _movements(rows: Table, came: IntegerValue, passing: IntegerValue) -> dict[str, IntegerValue]:
@@ -142,13 +151,14 @@ def _zero() -> IntegerValue:
     return ibis.literal(0, "int64")
 
 
-def _last_of_periods(data: Data, grain: Grain, *, peak: bool) -> Table:
+def _last_of_periods(data: Data, grain: Grain, said: list[str], *, peak: bool) -> Table:
     """The last change of each account in each period: `closing`, and where asked the most it paid within as `peak`."""
     rows = spans(data)
-    rows = rows.mutate(period=data.period(rows.day, grain), closing=rows.mrr_minor)
+    rows = rows.select("account_id", *said, period=data.period(rows.day, grain), left=data.period(rows.next_day, grain),
+                       closing=rows.mrr_minor)
     if peak:
-        rows = rows.mutate(peak=rows.mrr_minor.max().over(ibis.window(group_by=[rows.account_id, rows.period])))
-    return rows.filter(data.period(rows.next_day, grain) > rows.period)
+        rows = rows.mutate(peak=rows.closing.max().over(ibis.window(group_by=[rows.account_id, rows.period])))
+    return rows.filter(rows["left"] > rows.period)
 
 
 def kind(rows: Table) -> StringValue:

@@ -1,0 +1,159 @@
+"""The revenue ledger of generated accounts: plgkit against plain SQL on the same table.
+
+Both run in turn in one process, several times; the best time of each counts. What counts are the ratios, and that both
+give the same numbers to the cent. The SQL is what one would write for DuckDB by hand: it proves nothing, while plgkit
+works the closings out a second way and holds the movements against them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+QUESTIONS = ("movements", "mrr")
+_MONEY = ["opening", "new", "reactivation", "expansion", "contraction", "churn", "closing"]
+
+MOVEMENTS = """
+WITH last AS (
+  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, changed_at) AS closing
+  FROM kept.subscriptions GROUP BY ALL),
+moved AS (
+  SELECT account_id, period, closing, lag(closing, 1, 0) OVER before AS opening,
+    coalesce(max(closing) OVER (before ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) > 0 AS paid
+  FROM last WINDOW before AS (PARTITION BY account_id ORDER BY period)),
+summed AS (
+  SELECT period,
+    sum(CASE WHEN opening = 0 AND NOT paid THEN closing ELSE 0 END) AS new,
+    sum(CASE WHEN opening = 0 AND paid THEN closing ELSE 0 END) AS reactivation,
+    sum(CASE WHEN opening > 0 AND closing > opening THEN closing - opening ELSE 0 END) AS expansion,
+    sum(CASE WHEN closing > 0 AND closing < opening THEN opening - closing ELSE 0 END) AS contraction,
+    sum(CASE WHEN closing = 0 THEN opening ELSE 0 END) AS churn
+  FROM moved GROUP BY period),
+run AS (SELECT *, sum(new + reactivation + expansion - contraction - churn) OVER (ORDER BY period) AS closing FROM summed)
+SELECT period, coalesce(lag(closing) OVER (ORDER BY period), 0) AS opening,
+  new, reactivation, expansion, contraction, churn, closing FROM run ORDER BY period"""
+
+MRR = """
+WITH last AS (
+  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, changed_at) AS closing
+  FROM kept.subscriptions GROUP BY ALL),
+moved AS (
+  SELECT period, closing, lag(closing, 1, 0) OVER (PARTITION BY account_id ORDER BY period) AS opening FROM last),
+summed AS (
+  SELECT period, sum(closing - opening) AS more, sum((closing > 0)::INT - (opening > 0)::INT) AS accounts
+  FROM moved GROUP BY period)
+SELECT period, sum(more) OVER (ORDER BY period) AS value, sum(accounts) OVER (ORDER BY period) AS n FROM summed
+ORDER BY period"""
+
+
+def main() -> None:
+    """Measure and print one line per question and contender."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--accounts", type=int, default=1_000_000)
+    arguments.add_argument("--months", type=int, default=36)
+    arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--cpu", action="store_true", help="count seconds of all cores instead, for a machine that is not idle")
+    arguments.add_argument("--source", type=Path, help=argparse.SUPPRESS)
+    arguments.add_argument("--memory", help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.memory:
+        _ask_alone(given.source, given.memory)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PLGKIT_CACHE"] = str(Path(folder) / "cache")
+        source = Path(folder) / "accounts"
+        changes = _write(source, given.accounts, given.months)
+        print(f"{changes:,} changes of {given.accounts:,} accounts over {given.months} months, {os.cpu_count()} cores")
+        for question in QUESTIONS:
+            _race(question, source, given.repeats, time.process_time if given.cpu else time.perf_counter)
+
+
+def _write(source: Path, accounts: int, months: int) -> int:
+    """Accounts that begin all over the time, change about every eighth month, and stop and come back now and then."""
+    random, days = np.random.default_rng(7), months * 30
+    number = 1 + random.poisson(months / 8, accounts)
+    account = np.repeat(np.arange(accounts), number)
+    start = np.repeat(random.uniform(0, days, accounts), number)
+    second = ((start + random.exponential(120, len(account)) * (np.arange(len(account)) != np.repeat(
+        np.cumsum(number) - number, number))) * 86_400_000).astype("int64")
+    keep = second < days * 86_400_000
+    account, second = account[keep], second[keep]
+    seats = random.integers(1, 40, len(account))
+    mrr = np.where(random.random(len(account)) < 0.12, 0.0, seats * random.choice([12.0, 20.0, 9.99], len(account)))
+    frame = pd.DataFrame({
+        "account_id": pd.Series(account).map("a{:07}".format), "changed_at": pd.Timestamp("2023-01-01") + pd.to_timedelta(second, unit="ms"),
+        "mrr": mrr.round(2), "plan": random.choice(["team", "business"], len(account)), "seats": seats,
+        "motion": random.choice(["self_serve", "sales"], len(account), p=[0.9, 0.1])})
+    frame = frame.drop_duplicates(["account_id", "changed_at"]).sample(frac=1, random_state=1)
+    source.mkdir(parents=True)
+    frame.to_parquet(source / "subscriptions.parquet", index=False)
+    (source / "playbook.toml").write_text('[product]\nname = "Accounts"\n')
+    return len(frame)
+
+
+def _opened(source: Path):
+    import plgkit
+
+    return plgkit.connect(source)
+
+
+def ours(question: str, data) -> pd.DataFrame:
+    """The public functions, with nothing kept from the turn before."""
+    from plgkit.metrics import expansion
+
+    data.answers.clear()
+    if question == "mrr":
+        return expansion.mrr(data)[["period", "value", "n"]]
+    return expansion.mrr_movements(data)[["period", *_MONEY]]
+
+
+def _by_hand(question: str, data) -> pd.DataFrame:
+    found = data.connection.con.execute(MRR if question == "mrr" else MOVEMENTS).df()
+    money = ["value"] if question == "mrr" else _MONEY
+    found[money] = found[money].astype("float64") / 100
+    return found
+
+
+def _race(question: str, source: Path, repeats: int, clock: Callable[[], float]) -> None:
+    data = _opened(source)
+    contenders = {"plgkit": lambda: ours(question, data), "SQL": lambda: _by_hand(question, data)}
+    best, pairs, cents = dict.fromkeys(contenders, float("inf")), [], {}
+    for _ in range(repeats):
+        took = {}
+        for name, run in contenders.items():
+            began = clock()
+            answer = run()
+            took[name] = clock() - began
+            best[name] = min(best[name], took[name])
+            cents[name] = (answer.drop(columns="period").to_numpy(dtype=float) * 100).round().astype("int64")
+        pairs.append(took["plgkit"] / took["SQL"])
+    same = "yes" if np.array_equal(cents["plgkit"], cents["SQL"]) else "NO"
+    print(f"\n{question:<12}{'seconds':>9}{'x SQL':>8}  same to the cent: {same}   {_memory(question, source):.2f} GiB peak")
+    print(f"  {'plgkit':<10}{best['plgkit']:>9.3f}{best['plgkit'] / best['SQL']:>8.2f}  (median of pairs {np.median(pairs):.2f})")
+    print(f"  {'SQL':<10}{best['SQL']:>9.3f}{1:>8.2f}", flush=True)
+
+
+def _memory(question: str, source: Path) -> float:
+    """Peak memory in GiB of a process of its own that opens the data and asks one question."""
+    command = [sys.executable, __file__, "--source", str(source), "--memory", question]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _ask_alone(source: Path, question: str) -> None:
+    ours(question, _opened(source))
+    # The largest of getrusage is inherited from the process that started this one.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) / 2**20)
+
+
+if __name__ == "__main__":
+    main()
