@@ -234,3 +234,12 @@ class MissingRates(PlgkitError, LookupError):
             f"[revenue] rates = {{ {rates} }}" + (f'; or, if all money is in {currencies[0]}: [product] currency = '
                                                  f'"{currencies[0]}".' if len(currencies) == 1 else "."))
         self.currencies = currencies
+
+
+class UnequalLines(PlgkitError, ArithmeticError):
+    """Lines of the ledger that do not come to the number of the waterfall they stand behind."""
+
+    def __init__(self, movement: str, period: object, *, lines: float, number: float):
+        super().__init__(
+            f"The lines of the ledger for {movement} in the period of {str(period)[:10]} come to {lines:,.2f}, but the waterfall says "
+            f"{number:,.2f}. Nothing is shown, because one of the two is wrong; were rows added to 'subscriptions' in between?")

@@ -8,6 +8,18 @@ from plgkit.notebook.paying import ahead, as_busy, driven, same_period, sold
 from plgkit.notebook.picking import highest, latest, lowest, period
 from plgkit.notebook.plans import plans
 from plgkit.notebook.reading import against, among, before, change, first, last
+from plgkit.notebook.revenue import (
+    aged,
+    behind,
+    by_hand,
+    followed,
+    gained,
+    grew,
+    leaked,
+    moved_most,
+    path,
+    retained,
+)
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.tiling import tile, tiles
@@ -26,12 +38,15 @@ from plgkit.notebook.words import (
     share,
     show,
 )
+from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, worths
 
 __all__ = [
-    "against", "ahead", "among", "apart", "as_busy", "before", "beside", "chance", "change", "compared", "count",
-    "counted", "day", "dearest", "definition", "detours", "driven", "duration", "finding", "first", "halves",
-    "highest", "holders", "hours", "last", "latest", "levelled", "lines", "listed", "lowest", "money", "month",
-    "moved", "next_step", "note", "number", "parting", "period", "plans", "points", "same_period", "share", "show",
-    "signs", "silence", "slipping", "sold", "span", "standings", "stands_out", "start", "still_used", "table",
-    "target", "tile", "tiles", "unasked", "used_most", "ways", "worst",
+    "against", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside", "by_hand", "came",
+    "chance", "change", "compared", "count", "counted", "day", "dearest", "definition", "detours", "driven",
+    "duration", "finding", "first", "followed", "gained", "grew", "halves", "highest", "holders", "hours", "last",
+    "latest", "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most", "next_step",
+    "note", "number", "parting", "path", "period", "plans", "points", "rests", "retained", "same_period", "share",
+    "show", "signs", "silence", "slipping", "sold", "span", "speak_with", "standings", "stands_out", "start",
+    "still_used", "survived", "survivors", "table", "target", "tile", "tiles", "unasked", "used_most", "ways",
+    "worst", "worths",
 ]
