@@ -24,7 +24,7 @@ _MONEY = ["opening", "new", "reactivation", "expansion", "contraction", "churn",
 
 MOVEMENTS = """
 WITH last AS (
-  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, changed_at) AS closing
+  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, row(changed_at, mrr_minor)) AS closing
   FROM kept.subscriptions GROUP BY ALL),
 moved AS (
   SELECT account_id, period, closing, lag(closing, 1, 0) OVER before AS opening,
@@ -44,7 +44,7 @@ SELECT period, coalesce(lag(closing) OVER (ORDER BY period), 0) AS opening,
 
 MRR = """
 WITH last AS (
-  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, changed_at) AS closing
+  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, row(changed_at, mrr_minor)) AS closing
   FROM kept.subscriptions GROUP BY ALL),
 moved AS (
   SELECT period, closing, lag(closing, 1, 0) OVER (PARTITION BY account_id ORDER BY period) AS opening FROM last),
@@ -78,7 +78,10 @@ def main() -> None:
 
 
 def _write(source: Path, accounts: int, months: int) -> int:
-    """Accounts that begin all over the time, change about every eighth month, and stop and come back now and then."""
+    """Accounts that begin all over the time, change about every eighth month, and stop and come back now and then.
+
+    One change in a thousand has another at the same instant, of which the larger counts.
+    """
     random, days = np.random.default_rng(7), months * 30
     number = 1 + random.poisson(months / 8, accounts)
     account = np.repeat(np.arange(accounts), number)
@@ -93,7 +96,9 @@ def _write(source: Path, accounts: int, months: int) -> int:
         "account_id": pd.Series(account).map("a{:07}".format), "changed_at": pd.Timestamp("2023-01-01") + pd.to_timedelta(second, unit="ms"),
         "mrr": mrr.round(2), "plan": random.choice(["team", "business"], len(account)), "seats": seats,
         "motion": random.choice(["self_serve", "sales"], len(account), p=[0.9, 0.1])})
-    frame = frame.drop_duplicates(["account_id", "changed_at"]).sample(frac=1, random_state=1)
+    twice = frame.sample(frac=0.001, random_state=2)
+    frame = pd.concat([frame, twice.assign(mrr=twice["mrr"] + 1)]).drop_duplicates(["account_id", "changed_at", "mrr"])
+    frame = frame.sample(frac=1, random_state=1)
     source.mkdir(parents=True)
     frame.to_parquet(source / "subscriptions.parquet", index=False)
     (source / "playbook.toml").write_text('[product]\nname = "Accounts"\n')
