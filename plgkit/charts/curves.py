@@ -160,7 +160,7 @@ def _axes(ax: Axes, frame: pd.DataFrame, x_times: float, axis: Scale) -> None:
         np.nanmax(frame[[name for name in ("value", "high") if name in frame.columns]].to_numpy(dtype=float))
     )
     top = min(1.0, largest * 1.04) if axis.kind == "share" and largest <= 1 else largest * axis.times * 1.05
-    if frame["value"].max() > 0.97 and axis.kind == "share" and len(frame) > 1:
+    if 0.97 < frame["value"].max() <= 1 and axis.kind == "share" and len(frame) > 1:
         top = 1.0
     ax.set_ylim(0 if frame["value"].min() >= 0 else None, (top or 1.0) * 1.015)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))

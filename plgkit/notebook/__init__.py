@@ -15,10 +15,13 @@ from plgkit.notebook.revenue import (
     followed,
     gained,
     grew,
+    in_need,
     leaked,
     moved_most,
+    net_loss,
     path,
     retained,
+    soon,
 )
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
@@ -43,10 +46,10 @@ from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, 
 __all__ = [
     "against", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside", "by_hand", "came",
     "chance", "change", "compared", "count", "counted", "day", "dearest", "definition", "detours", "driven",
-    "duration", "finding", "first", "followed", "gained", "grew", "halves", "highest", "holders", "hours", "last",
-    "latest", "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most", "next_step",
-    "note", "number", "parting", "path", "period", "plans", "points", "rests", "retained", "same_period", "share",
-    "show", "signs", "silence", "slipping", "sold", "span", "speak_with", "standings", "stands_out", "start",
-    "still_used", "survived", "survivors", "table", "target", "tile", "tiles", "unasked", "used_most", "ways",
-    "worst", "worths",
+    "duration", "finding", "first", "followed", "gained", "grew", "halves", "highest", "holders", "hours", "in_need",
+    "last", "latest", "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most",
+    "net_loss", "next_step", "note", "number", "parting", "path", "period", "plans", "points", "rests", "retained",
+    "same_period", "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
+    "stands_out", "start", "still_used", "survived", "survivors", "table", "target", "tile", "tiles", "unasked",
+    "used_most", "ways", "worst", "worths",
 ]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from plgkit.errors import UnequalLines
 from plgkit.notebook import words
+from plgkit.notebook.comparing import span
 from plgkit.notebook.picking import latest, period
 from plgkit.notebook.reading import last
 
@@ -101,10 +102,10 @@ def grew(growth: pd.DataFrame, kinds: pd.DataFrame, grain: str = "month", *, cur
     >>> kinds = pd.DataFrame({"period": pd.to_datetime(["2026-04-01"] * 2), "kind": ["plan", "seats"], "amount": [100.0, 300.0],
     ...                       "share": [0.25, 0.75]})
     >>> grew(growth, kinds, "quarter")
-    'In the second quarter of 2026 4 of 70 paying accounts (6%) came to pay more, $400 a month in all: 75% for seats and 25% for \
+    'In the second quarter of 2026, 4 of 70 paying accounts (6%) came to pay more, $400 a month in all: 75% for seats and 25% for \
 another plan'
     >>> grew(growth.assign(numerator=0), kinds.head(0), "quarter")
-    'In the second quarter of 2026 none of 70 paying accounts came to pay more'
+    'In the second quarter of 2026, none of 70 paying accounts came to pay more'
     >>> grew(growth.head(0), kinds.head(0))
     'No account has paid for long enough to pay more'
     """
@@ -114,9 +115,9 @@ another plan'
     when, paying = period(row["period"], grain), words.counted(row["denominator"], "paying account")
     own = kinds[kinds["period"] == row["period"]].sort_values(["amount", "kind"], ascending=[False, True])
     if own.empty:
-        return f"In {when} none of {paying} came to pay more"
+        return f"In {when}, none of {paying} came to pay more"
     parts = [f"{words.share(each.share)} {FOR.get(each.kind, each.kind)}" for each in own.itertuples()]
-    return (f"In {when} {words.count(row['numerator'])} of {paying} ({words.share(row['value'])}) came to pay more, "
+    return (f"In {when}, {words.count(row['numerator'])} of {paying} ({words.share(row['value'])}) came to pay more, "
             f"{told(own['amount'].sum(), currency)} a month in all: {words.listed(parts)}")
 
 
@@ -217,6 +218,66 @@ when 1 of 11 accounts left'
             f"{words.share(who['numerator'].sum() / who['denominator'].sum(), 1)} of accounts were lost a {grain}; the worst for revenue "
             f"was {period(worst['period'], grain)} with {words.share(worst['value'])}, when {words.count(left['numerator'])} of "
             f"{words.counted(left['denominator'], 'account')} left")
+
+
+def net_loss(net: pd.DataFrame, grain: str = "month") -> str:
+    """Say what is lost in the last period once what old customers brought is taken off.
+
+    Examples
+    --------
+    >>> net = pd.DataFrame({"period": pd.to_datetime(["2026-04-01"]), "value": [-0.071]})
+    >>> net_loss(net, "quarter")
+    'In the second quarter of 2026, those who had paid before brought more than was lost: 7.1% of what they paid at its start.'
+    >>> net_loss(net.assign(value=0.02), "quarter")
+    'In the second quarter of 2026, 2.0% is lost after all that those who had paid before brought.'
+    >>> net_loss(net.head(0))
+    'Nobody has paid for long enough to lose or to bring more.'
+    """
+    row = last(net)
+    if words.unknown(row["value"]):
+        return "Nobody has paid for long enough to lose or to bring more."
+    if row["value"] < 0:
+        return (f"In {period(row['period'], grain)}, those who had paid before brought more than was lost: {words.share(-row['value'], 1)} "
+                "of what they paid at its start.")
+    return f"In {period(row['period'], grain)}, {words.share(row['value'], 1)} is lost after all that those who had paid before brought."
+
+
+def soon(rate: pd.DataFrame, days: int, grain: str = "month") -> str:
+    """Say how many of those who found value came to pay more soon after.
+
+    Examples
+    --------
+    >>> rate = pd.DataFrame({"period": pd.to_datetime(["2026-01-01"]), "denominator": [261], "value": [0.004], "low": [0.001],
+    ...                      "high": [0.021]})
+    >>> soon(rate, 90, "quarter")
+    'Of 261 accounts activated in the first quarter of 2026, 0.4% were paying more within 90 days than they had paid before (0.1% to 2.1%).'
+    >>> soon(rate.head(0), 90)
+    'No account activated long enough ago to have come to pay more.'
+    """
+    row = last(rate)
+    if words.unknown(row["value"]):
+        return "No account activated long enough ago to have come to pay more."
+    return (f"Of {words.counted(row['denominator'], 'account')} activated in {period(row['period'], grain)}, {words.share(row['value'], 1)} "
+            f"were paying more within {words.counted(days, 'day')} than they had paid before ({span(row, 'share')}).")
+
+
+def in_need(signs: pd.DataFrame) -> str:
+    """Say how soon accounts show a sign that they need more.
+
+    Examples
+    --------
+    >>> signs = pd.DataFrame({"n": [2573], "events": [431], "median_among": [7.16]})
+    >>> in_need(signs)
+    '431 of 2,573 accounts showed a sign of needing more (seats nearly full, a limit hit, a premium feature tried), half of them \
+within 7.2 days of their start.'
+    >>> in_need(signs.assign(events=0))
+    'No account has shown a sign of needing more yet.'
+    """
+    if signs.empty or not signs["events"].iloc[0] > 0:
+        return "No account has shown a sign of needing more yet."
+    row = signs.iloc[0]
+    return (f"{words.count(row['events'])} of {words.counted(row['n'], 'account')} showed a sign of needing more (seats nearly full, a limit "
+            f"hit, a premium feature tried), half of them within {words.show(row['median_among'], 'days')} of their start.")
 
 
 def gained(ratio: pd.DataFrame, periods: int, grain: str = "month", *, currency: str = "USD") -> str:
