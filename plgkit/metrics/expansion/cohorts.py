@@ -30,14 +30,20 @@ def _cells(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
     keys = ["cohort", *([by] if by else [])]
     parts = [_ages(key, part, data, parameters["grain"], parameters["of"]).assign(**dict(zip(keys, key, strict=True)))
              for key, part in frame.groupby(keys, sort=True)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(
-        {name: pd.Series(dtype="float64") for name in (*keys, "age", "numerator", "denominator", "count", "n")}
-        | {"mature": pd.Series(dtype="bool")})
+    return pd.concat(parts, ignore_index=True)
+
+
+def _nothing(columns: list[str]) -> pd.DataFrame:
+    kinds = {"cohort": "datetime64[us]", "mature": "bool", **dict.fromkeys(("age", "x", "n", "at_risk", "cohorts"), "int64")}
+    return pd.DataFrame({name: pd.Series(dtype=kinds.get(name, "float64")) for name in columns})
 
 
 def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     by = parameters["by"]
     keys = ["cohort", *([by] if by else [])]
+    columns = [*keys, "age", "numerator", "denominator", "value", "low", "high", "mature", "n"]
+    if frame.empty:
+        return _nothing(columns)
     cells = _cells(frame, data, parameters)
     made = bootstrap.grouped(cells, [*keys, "age"], level=parameters["level"])
     ends = cells.drop_duplicates([*keys, "age"])[[*keys, "age", "mature", "n"]]
@@ -46,8 +52,7 @@ def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
     made.loc[(made["n"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
     made[["numerator", "denominator"]] /= ledger.MINOR
     made = made.astype({"age": "int64", "n": "int64", "mature": "bool"})
-    return made.sort_values([*keys, "age"], ignore_index=True)[
-        [*keys, "age", "numerator", "denominator", "value", "low", "high", "mature", "n"]]
+    return made.sort_values([*keys, "age"], ignore_index=True)[columns]
 
 
 def _ages(key: tuple, frame: pd.DataFrame, data: Data, grain: Grain, of: str) -> pd.DataFrame:
@@ -126,14 +131,17 @@ def revenue_cohorts(data: Data, *, of: Kept = "net", by: str | None = None, grai
 def _as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     by = parameters["by"]
     keys = [*([by] if by else []), "x"]
-    cells = _cells(frame, data, parameters)
+    columns = [*keys, "value", "low", "high", "at_risk", "cohorts"]
+    cells = frame if frame.empty else _cells(frame, data, parameters)
+    if frame.empty or not cells["mature"].any():
+        return _nothing(columns)
     cells = cells[cells["mature"]].rename(columns={"age": "x"})
     made = bootstrap.grouped(cells, keys, level=parameters["level"])
     sizes = cells.groupby(keys, as_index=False).agg(at_risk=("count", "sum"), cohorts=("cohort", "nunique"))
     made = made.merge(sizes, on=keys, how="left")
     made.loc[(made["at_risk"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
     made = made.astype({"x": "int64", "at_risk": "int64", "cohorts": "int64"})
-    return made.sort_values(keys, ignore_index=True)[[*keys, "value", "low", "high", "at_risk", "cohorts"]]
+    return made.sort_values(keys, ignore_index=True)[columns]
 
 
 @measure(shape="curve", unit="share of revenue at first", better="higher", reads="subscriptions", finish=_as_curve,
