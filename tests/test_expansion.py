@@ -137,7 +137,7 @@ def test_an_account_that_comes_and_goes_within_a_month_is_ignored_or_counted_in_
     assert both["reactivation"].tolist() == [0.0, 0.0, 5.0]
     with pytest.raises(BadParameter) as caught:
         expansion.mrr_movements(data, brief="neither")
-    assert str(caught.value) == "brief is 'neither'; expected one of ignore, both."
+    assert str(caught.value) == "brief is 'neither'; expected one of ignore, both, or None."
 
 
 def test_churn_counts_revenue_or_accounts_and_net_churn_lets_growth_make_good(tiny):

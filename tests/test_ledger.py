@@ -89,6 +89,19 @@ def test_the_kind_is_what_moved_with_the_money(after, kind):
     assert expansion.by_kind(data)["kind"].tolist() == [kind]
 
 
+def test_add_ons_and_usage_are_kinds_of_their_own_where_the_billing_tells():
+    month = ("2025-01-01", "2025-02-01"), ("2025-02-01", "2025-03-01")
+    lines = [(account, *at, amount, kind) for account, kind in (("a", "add_on"), ("b", "usage"), ("c", "subscription"))
+             for at, more in zip(month, (0, 7), strict=True)
+             for amount, kind in ((50.0, "subscription"), (10.0 + more, kind))]
+    rows = pd.DataFrame(lines, columns=["account_id", "service_from", "service_to", "amount", "kind"])
+    rows = rows.assign(issued_at=rows["service_from"], plan="team")
+    times = {name: pd.to_datetime(rows[name]) for name in ("service_from", "service_to", "issued_at")}
+    data = connect({"invoice_lines": rows.assign(**times)}, as_of="2025-02-28", playbook=Playbook(revenue={"usage": "count"}))
+    found = expansion.by_kind(data)
+    assert found[["kind", "amount"]].to_numpy().tolist() == [["add_on", 7.0], ["price", 7.0], ["usage", 7.0]]
+
+
 @settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 200), st.integers(0, 3), st.sampled_from(["x", "y", None])),
                 min_size=1, max_size=14))

@@ -30,12 +30,11 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @click.option("--movement", "movements", multiple=True, metavar="NAME",
               help="opening, new, reactivation, expansion, contraction, churn or closing; may be given again.")
 @click.option("--account", "accounts", multiple=True, metavar="ID", help="Only this account; may be given again.")
-@click.option("--brief", metavar="HOW", default="ignore", show_default=True,
-              help="Accounts that came and went within a period: ignore, or both.")
+@click.option("--brief", metavar="HOW", help="Accounts that came and went within a period: ignore, or both; as the playbook says.")
 @grain_option
 @format_options
 def ledger_command(source: str | None, as_of: str | None, playbook: str | None, period: str | None,
-                   movements: tuple[str, ...], accounts: tuple[str, ...], brief: str, grain: str | None,
+                   movements: tuple[str, ...], accounts: tuple[str, ...], brief: str | None, grain: str | None,
                    form: str, as_json: bool) -> None:
     """List what each account adds to each movement of recurring revenue.
 

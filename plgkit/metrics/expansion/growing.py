@@ -28,7 +28,7 @@ _NO_SAMPLE = "none: it is no sample"
 def _expanded(data: Data, grain: Grain, by: str | None) -> Table:
     """One row per account and period in which it expanded: `expansion` in minor units, its `kind` and its `hand`."""
     rows = ledger.moves(data, grain).filter(_.expansion > 0)
-    return _cut(data, rows.mutate(what=ledger.kind(rows), hand=rows.motion.fill_null(NONE)), by)
+    return _cut(data, rows.mutate(what=ledger.kind(rows), up=ledger.moved_up(rows), hand=rows.motion.fill_null(NONE)), by)
 
 
 def _cut(data: Data, rows: Table, by: str | None) -> Table:
@@ -99,8 +99,7 @@ def self_serve_upsell(data: Data, *, by: str | None = None, grain: Grain = "mont
     >>> len(self_serve_upsell(samples.tiny()))  # a1 grew by a seat, on the same plan
     0
     """
-    rows = _expanded(data, grain, by).filter(_.hand == SELF_SERVE)
-    return _summed(rows.filter(rows.what.isin(["plan", "several", "add_on"])), by)
+    return _summed(_expanded(data, grain, by).filter((_.hand == SELF_SERVE) & _.up), by)
 
 
 def _as_kinds(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -117,8 +116,9 @@ def _as_kinds(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
 def by_kind(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Expansion revenue by what is paid for: more seats, another plan, a higher price, usage, or an add-on.
 
-    Told from plan and seats at both ends of the period. Where both moved the kind is "several"; where neither did, the
-    same costs more: "price". Without plan and seats it is "unknown", unless the billing says usage or add-on.
+    Told from plan and seats at both ends of the period, and from what is paid for add-ons and usage where the billing
+    tells. Where more than one moved the kind is "several"; where none did, the same costs more: "price". Without plan
+    and seats it is "unknown".
 
     Parameters
     ----------

@@ -81,8 +81,9 @@ def _prove(frame: pd.DataFrame) -> None:
                                moved=moved[wrong.index[0]] / ledger.MINOR, closing=first["closing"] / ledger.MINOR)
 
 
-@measure(shape="table", unit="currency", better="higher", reads="subscriptions", finish=_as_movements)
-def mrr_movements(data: Data, *, brief: Literal["ignore", "both"] = "ignore", by: str | None = None,
+@measure(shape="table", unit="currency", better="higher", reads="subscriptions", finish=_as_movements,
+         settings={"brief": "revenue.brief"})
+def mrr_movements(data: Data, *, brief: Literal["ignore", "both"] | None = None, by: str | None = None,
                   grain: Grain = "month") -> Table:
     """How recurring revenue came to be: opening + new + reactivation + expansion - contraction - churn = closing.
 
@@ -96,7 +97,8 @@ def mrr_movements(data: Data, *, brief: Literal["ignore", "both"] = "ignore", by
         Reads `subscriptions`.
     brief
         What becomes of an account that pays at neither end of a period but inside it: "ignore", as
-        if it never had, or "both", its highest payment as new (or reactivation) and as churn.
+        if it never had, or "both", its highest payment as new (or reactivation) and as churn. None is what the
+        playbook says.
     by
         Column of accounts to cut by; plan and motion are the account's last ones, so that no money
         moves between groups.

@@ -10,6 +10,7 @@ from plgkit.metrics.ledger.rows import (
     closings,
     ends,
     kind,
+    moved_up,
     moves,
     spans,
     standing,
@@ -19,6 +20,6 @@ from plgkit.metrics.ledger.rows import (
 )
 
 __all__ = [
-    "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moves",
+    "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moved_up", "moves",
     "resampled", "spans", "standing", "standing_in", "then_and_now", "untils",
 ]

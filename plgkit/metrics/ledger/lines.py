@@ -24,7 +24,7 @@ _TOLD = ["kind", "plan_before", "plan", "seats_before", "seats", "motion", "curr
 
 
 def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | list[str] | None = None,
-           account: str | list[str] | None = None, brief: Brief = "ignore", grain: Grain = "month") -> pd.DataFrame:
+           account: str | list[str] | None = None, brief: Brief | None = None, grain: Grain = "month") -> pd.DataFrame:
     """List what each account adds to each number of `expansion.mrr_movements`, to be held against the billing.
 
     Parameters
@@ -69,6 +69,7 @@ def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | l
         raise NotOpened(data)
     if grain not in get_args(Grain):
         raise BadParameter("grain", grain, expected=f"one of {', '.join(get_args(Grain))}")
+    brief = data.playbook.revenue.brief if brief is None else brief
     if brief not in get_args(Brief):
         raise BadParameter("brief", brief, expected=f"one of {', '.join(get_args(Brief))}")
     start = None if period is None else _start(data, period, grain)

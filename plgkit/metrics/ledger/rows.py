@@ -7,7 +7,7 @@ import datetime as dt
 import ibis
 import pandas as pd
 from ibis import _
-from ibis.expr.types import IntegerValue, StringValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 
 from plgkit.metrics.people import segmented
 from plgkit.sources import engine
@@ -18,6 +18,7 @@ MOVEMENTS = ["new", "reactivation", "expansion", "contraction", "churn"]
 GAINS, LOSSES = MOVEMENTS[:3], MOVEMENTS[3:]
 # Later than any day of data, and a day that every engine can hold.
 _NEVER = "2200-01-01"
+_COMPARED = ("plan", "seats", "add_on_minor", "usage_minor")
 
 
 def spans(data: Data) -> Table:
@@ -122,7 +123,7 @@ def moves(data: Data, grain: Grain, *, brief: str = "ignore", words: bool = True
     by_time = ibis.window(group_by=last.account_id, order_by=last.period)
     earlier = ibis.window(group_by=last.account_id, order_by=last.period, preceding=(None, 1), following=None)
     seen = last.peak if brief == "both" else last.closing
-    before = {f"{name}_before": last[name].lag().over(by_time) for name in ("plan", "seats") if words}
+    before = {f"{name}_before": last[name].lag().over(by_time) for name in _COMPARED if name in said}
     rows = last.mutate(opening=last.closing.lag().over(by_time).fill_null(0), **before,
                        paid_before=(seen.max().over(earlier).fill_null(0) > 0))
     paid = (rows.opening > 0) | (rows.closing > 0)
@@ -135,7 +136,7 @@ def moves(data: Data, grain: Grain, *, brief: str = "ignore", words: bool = True
 
 def _told(data: Data) -> list[str]:
     """What else a change says, where the source does."""
-    return [name for name in ("currency", "kind") if name in data.subscriptions.columns]
+    return [name for name in ("currency", "add_on_minor", "usage_minor") if name in data.subscriptions.columns]
 
 
 def _movements(rows: Table, came: IntegerValue, passing: IntegerValue) -> dict[str, IntegerValue]:
@@ -162,15 +163,31 @@ def _last_of_periods(data: Data, grain: Grain, said: list[str], *, peak: bool) -
 
 
 def kind(rows: Table) -> StringValue:
-    """What an account pays more or less for, by what its plan and its seats were before.
+    """What an account pays more or less for, by what it had before.
 
-    "plan" or "seats", where only that moved, and seats the way the money did; "several" for both; "price" where
-    neither moved; "add_on" and "usage" where the source says so; "unknown" without any plan or seats.
+    "add_on" or "usage", where only what is paid for those moved the way all did. Of the rest "plan" or "seats", where
+    only that moved, and seats the way the money did; "price" where neither did. "several" where more than one moved, and
+    "unknown" without any plan or seats.
     """
     more = rows.closing > rows.opening
+    add_on, usage = (_grown(rows, name) for name in ("add_on_minor", "usage_minor"))
+    rest = rows.closing - rows.opening - add_on - usage
+    add_on_moved, usage_moved, rest_moved = (((part != 0) & ((part > 0) == more)) for part in (add_on, usage, rest))
     plan = (rows.plan != rows.plan_before).fill_null(False)
     seats = ((rows.seats != rows.seats_before) & ((rows.seats > rows.seats_before) == more)).fill_null(False)
     known = (rows.plan == rows.plan_before).fill_null(False) | (rows.seats == rows.seats_before).fill_null(False)
-    told = [(rows.kind.isin(["add_on", "usage"]).fill_null(False), rows.kind)] if "kind" in rows.columns else []
-    return ibis.cases((plan & seats, "several"), (plan, "plan"), (seats, "seats"), *told, (known, "price"),
-                      else_="unknown")
+    return ibis.cases(
+        (add_on_moved & (usage_moved | rest_moved), "several"), (usage_moved & rest_moved, "several"),
+        (add_on_moved, "add_on"), (usage_moved, "usage"), (plan & seats, "several"), (plan, "plan"), (seats, "seats"),
+        (known, "price"), else_="unknown")
+
+
+def moved_up(rows: Table) -> BooleanValue:
+    """Whether an account has another plan than before, or pays more for add-ons."""
+    return (rows.plan != rows.plan_before).fill_null(False) | (_grown(rows, "add_on_minor") > 0)
+
+
+def _grown(rows: Table, name: str) -> IntegerValue:
+    if name not in rows.columns:
+        return _zero()
+    return rows[name].fill_null(0) - rows[f"{name}_before"].fill_null(0)
