@@ -45,9 +45,6 @@ def test_an_annual_invoice_is_twelve_months_and_not_one_big_one():
     assert bool(paid(invoiced((0.0, "2025-01-01", "2025-02-01")))) is rules["free_plan_counts"]
 
 
-GOLD, SILVER = ("gold", 2000 / 12), ("silver", 60.0)
-
-
 def _life(kind: str):
     """The published life of a customer, told in three ways."""
     if kind == "lines":
@@ -91,6 +88,11 @@ def test_a_change_of_plan_in_the_middle_of_a_year_is_measured_by_the_year():
         (1200.0, "2025-01-01", "2026-01-01", "small"), (round(-1200 * 200 / 365, 2), "2025-06-15", "2026-01-01", "small"),
         (round(2400 * 200 / 365, 2), "2025-06-15", "2026-01-01", "large"), columns="plan", as_of="2025-12-31")
     assert paid(data, "plan") == [("2025-01-01", 100.0, "small"), ("2025-06-15", 200.0, "large")]
+
+
+def test_a_month_is_a_month_also_beside_a_year_that_ends_with_it():
+    data = invoiced((1200.0, "2025-01-01", "2026-01-01"), (50.0, "2025-12-01", "2026-01-01"), as_of="2025-12-31")
+    assert paid(data) == [("2025-01-01", 100.0), ("2025-12-01", 150.0)]
 
 
 def test_cancelling_at_once_with_a_credit_leaves_not_a_cent():

@@ -34,8 +34,8 @@ def lines(data: Data, name: str) -> Table:
 
     An amount over m months is worth amount / m in each of them, rounded once, so that no movement
     comes from cents: 1,200 over a year is 100 a month. A part of a stretch is measured by what it is a
-    part of: lines of one subscription that end together are parts of the longest of them, as
-    charges and credits of a change in the middle of a month or year are.
+    part of: lines of one subscription that end together, and are not whole months, are parts of the
+    longest of them, as charges and credits of a change in the middle of a month or year are.
     """
     rows, words = data.table(name), data.playbook
     check(rows, name, words)
@@ -98,16 +98,20 @@ def _invoices(data: Data, rows: Table) -> Table:
 
 
 def _monthly(rows: Table) -> Table:
-    """Add the amount a month; parts of a stretch are measured by the whole that they are part of."""
+    """Add the amount a month; parts of a stretch are measured by the whole that they are part of.
+
+    A line of whole months is its own measure, also where an annual one ends with it, unless it is a proration.
+    """
     counts = rows.reason.isnull()
     seconds = engine.seconds_between(rows.until_at, rows.from_at)
     together = ibis.window(group_by=[rows.account_id, rows.subscription_id, rows.until_at, counts])
     rows = rows.mutate(seconds=seconds, whole_seconds=seconds.max().over(together), whole_months=rows.months.max().over(together))
-    months = ibis.cases((~counts, rows.months), else_=rows.whole_months * rows.seconds / rows.whole_seconds)
-    rows = rows.mutate(months=months)
+    own = ~counts | ((rows.months == rows.months.floor()) & (rows.kind != "proration"))
+    months = own.ifelse(rows.months, rows.whole_months * rows.seconds / rows.whole_seconds)
+    rows = rows.mutate(months=months, own=own)
     rows = rows.mutate(monthly_minor=counts.ifelse(rounded(rows.amount_minor / rows.months), 0))
-    part = counts & ((rows.amount_minor < 0) | (rows.seconds < rows.whole_seconds))
-    return rows.mutate(part=part)
+    part = counts & ((rows.amount_minor < 0) | (~rows.own & (rows.seconds < rows.whole_seconds)))
+    return rows.mutate(part=part).drop("own")
 
 
 def _settled(rows: Table) -> Table:
