@@ -38,7 +38,7 @@ def cohort_values(
         Where to draw; a new figure by default.
     """
     unit = style.unit_of(frame, unit) or "share"
-    over = frame[frame["mature"].astype(bool) & frame["value"].notna()]
+    over = frame[frame["mature"].astype(bool) & frame["value"].notna() & (frame["age"] > 0)]
     if over.empty:
         return style.note(ax, "There is nothing to draw yet: no cohort has an age behind it.")
     at = min(age, int(over["age"].max()))

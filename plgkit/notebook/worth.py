@@ -26,6 +26,8 @@ def rests(largest: pd.DataFrame, *, currency: str = "USD") -> str:
     >>> frame = pd.DataFrame({"accounts": [107], "revenue": [15200.8], "largest": [0.088], "top_10": [0.427]})
     >>> rests(frame)
     'The largest tenth of 107 paying accounts, 11 of them, pays 43% of $15,201 a month; the largest alone pays 8.8%'
+    >>> rests(frame.assign(accounts=2, largest=0.714))
+    'The largest of 2 paying accounts pays 71% of $15,201 a month'
     >>> rests(frame.head(0))
     'Nobody pays at the end of a period yet'
     """
@@ -34,7 +36,11 @@ def rests(largest: pd.DataFrame, *, currency: str = "USD") -> str:
         return "Nobody pays at the end of a period yet"
     if row["accounts"] == 1:
         return f"All of {told(row['revenue'], currency)} a month is paid by a single account"
-    return (f"The largest tenth of {words.count(row['accounts'])} paying accounts, {words.count(-(-int(row['accounts']) // 10))} of them, "
+    tenth = -(-int(row["accounts"]) // 10)
+    if tenth == 1:
+        return (f"The largest of {words.count(row['accounts'])} paying accounts pays {words.share(row['largest'])} of "
+                f"{told(row['revenue'], currency)} a month")
+    return (f"The largest tenth of {words.count(row['accounts'])} paying accounts, {words.count(tenth)} of them, "
             f"pays {words.share(row['top_10'])} of {told(row['revenue'], currency)} a month; the largest alone pays "
             f"{words.share(row['largest'], 1)}")
 
