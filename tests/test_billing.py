@@ -11,7 +11,9 @@ from conftest import shared
 
 from plgkit.errors import BadSource, MissingRates, MissingTable
 from plgkit.metrics import expansion
+from plgkit.playbook import Playbook
 from plgkit.samples.tiny import frames
+from plgkit.sources.connect import connect
 
 
 @pytest.mark.parametrize(("start", "end", "months"), [
@@ -242,3 +244,13 @@ def test_the_lines_in_force_add_up_to_what_the_account_pays():
         here = lines[(lines["from_day"] <= change.day) & (lines["until_day"] > change.day)]
         assert (here["mrr_minor"].sum(), len(here)) == (change.mrr_minor, change.source_rows)
     assert repr(data).splitlines()[1] == "  subscriptions            5 rows  01 Jan 2025 - 01 Apr 2026, from lines of invoices"
+
+
+def test_every_number_of_money_says_what_it_rests_on():
+    lines = pd.DataFrame({"account_id": ["a"], "issued_at": pd.to_datetime(["2025-01-01"]), "amount": [120.0],
+                          "service_from": pd.to_datetime(["2025-01-01"]), "service_to": pd.to_datetime(["2026-01-01"])})
+    data = connect({"invoice_lines": lines}, as_of="2025-03-31", playbook=Playbook(revenue={"bridge_days": 7}))
+    told = str(expansion.mrr.define(data))
+    assert ("Revenue from lines of invoices, payments past due count, gaps of up to 7 days are bridged, churn at the end of "
+            "service, refunds are ignored, one-off discounts are ignored, usage is left out.") in " ".join(told.split())
+    assert expansion.mrr(data)["value"].tolist() == [10.0, 10.0, 10.0]

@@ -300,12 +300,14 @@ def _define(of: Measure, data: Data, parameters: Mapping[str, Any]) -> Definitio
              *[f"{each}." for each in cuts],
              *([f"Interval: {of.interval}."] if of.interval else []),
              f"Days in {product.time_zone}, data through {data.as_of:%d %b %Y}."]
+    revenue = data.revenue_facts if "subscriptions" in of.reads else []
+    parts += [f"Revenue {', '.join(revenue)}."] if len(revenue) > 1 else []
     removed = _removed(of, data)
     parts += [f"{removed}."] if removed else []
     facts = {"measure": of.name, "unit": of.unit, "better": of.better, "shape": of.shape,
              "parameters": {name: _fact(value) for name, value in parameters.items()},
              "time_zone": product.time_zone, "week_start": product.week_start, "as_of": data.as_of.isoformat(),
-             "interval": of.interval, "reads": list(of.reads), "data": data.version,
+             "interval": of.interval, "revenue": revenue, "reads": list(of.reads), "data": data.version,
              "removed": [each.__dict__ for each in data.findings if each.table in of.reads and each.level != "error"]}
     return Definition(" ".join(parts), MappingProxyType(facts))
 
