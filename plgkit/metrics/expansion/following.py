@@ -61,8 +61,9 @@ def journey(data: Data, *, event: Moment | None = None, within_days: int | None 
     """One cohort of accounts followed: activated within `within_days` days, paid, expanded, revenue kept.
 
     Every step counts those of the step before whose own time for it is over, so that a young cohort does not look
-    worse; the others are immature. So the numerator of a step is the denominator of the next, and who is immature there. An account that paid before its first value is in the step "paid" once it
-    activates. What comes by accounts that never activated stands beside it, so that nobody is lost.
+    worse; the others are immature. So the numerator of a step is the denominator of the next, and who is immature
+    there. An account that paid before its first value is in the step "paid" once it activates. What comes by
+    accounts that never activated stands beside it, so that nobody is lost.
 
     Parameters
     ----------

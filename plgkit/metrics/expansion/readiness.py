@@ -161,7 +161,7 @@ def _reasons(row: Mapping[str, Any], days: int, percent: int) -> list[str]:
     if row["looks"] >= _TWICE:
         said.append(f"looked at prices {row['looks']} times")
     if row["up"]:
-        said.append(f"used on {row['days_now']} days of people, {row['days_before']} in the {days} days before")
+        said.append(f"{row['days_now']} person-days of use, {row['days_before']} in the {days} days before")
     return said
 
 
