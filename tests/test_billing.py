@@ -254,3 +254,14 @@ def test_every_number_of_money_says_what_it_rests_on():
     assert ("Revenue from lines of invoices, payments past due count, gaps of up to 7 days are bridged, churn at the end of "
             "service, refunds are ignored, one-off discounts are ignored, usage is left out.") in " ".join(told.split())
     assert expansion.mrr(data)["value"].tolist() == [10.0, 10.0, 10.0]
+
+
+def test_a_company_of_which_only_the_billing_is_known_has_a_head_to_its_pages():
+    from plgkit.notebook.opening import facts
+
+    lines = pd.DataFrame({"account_id": ["a", "a", "b"], "issued_at": pd.to_datetime(["2025-01-01", "2025-02-01", "2025-02-03"]),
+                          "amount": 10.0})
+    data = connect({"invoice_lines": lines}, as_of="2025-02-28", playbook=Playbook(revenue={"service_months": 1}))
+    known = facts(data)
+    assert known["counts"] == ["2 accounts that ever paid"]
+    assert known["since"] == "2025-01-01"

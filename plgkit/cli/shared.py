@@ -60,6 +60,8 @@ def readable(frame: pd.DataFrame) -> str:
             said[name] = values.dt.strftime("%Y-%m-%d").fillna("-")
         elif pd.api.types.is_float_dtype(values):
             said[name] = values.map(lambda each: "-" if pd.isna(each) else f"{each:,.4g}" if abs(each) < 1000 else f"{each:,.0f}")
+        elif values.isna().any():
+            said[name] = values.astype(object).where(values.notna(), "-")
     return said.to_string(index=False)
 
 

@@ -97,7 +97,12 @@ def _counts(data: Data) -> list[str]:
     if data.has("users"):
         people = words.count(int(data.users.count().execute()))
         return [f"{people} people, from their first event" if _first_seen(data) else f"{people} sign-ups"]
-    return [f"{words.count(int(data.events.count().execute()))} events"]
+    if data.has("events"):
+        return [f"{words.count(int(data.events.count().execute()))} events"]
+    if data.has("subscriptions"):
+        ever = data.run(data.subscriptions.aggregate(n=data.subscriptions.account_id.nunique()))["n"].iloc[0]
+        return [f"{words.counted(int(ever), 'account')} that ever paid"]
+    return []
 
 
 def _first_seen(data: Data) -> bool:
@@ -110,6 +115,8 @@ def _first_seen(data: Data) -> bool:
 
 
 def _since(data: Data) -> str:
+    if not data.has("events"):
+        return str(data.span[0])
     first = data.events.day.min().execute()
     return "" if first is None or pd.isna(first) else str(pd.Timestamp(first).date())
 

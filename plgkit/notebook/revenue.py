@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOVED = {"new": "new revenue"}
 FOR = {"seats": "for seats", "plan": "for another plan", "several": "for seats and plan at once", "price": "at a higher price",
-       "usage": "for usage", "add_on": "for add-ons", "unknown": "for nobody says what"}
+       "usage": "for usage", "add_on": "for add-ons", "unknown": "for what the data do not name"}
 _MINOR = 100
 
 

@@ -118,7 +118,7 @@ def facts(name: str, playbook: Playbook) -> list[str]:
                  f"one-off discounts {'reduce' if words.one_off_discounts == 'reduce' else 'are ignored'}",
                  f"usage {'counts' if words.usage == 'count' else 'is left out'}"]
         if words.service_months:
-            said.append(f"lines without an end last {words.service_months} months")
+            said.append(f"lines without an end last {words.service_months} month{'' if words.service_months == 1 else 's'}")
     said += [f"one {code} is {rate:g} {playbook.product.currency}" for code, rate in sorted(words.rates.items())]
     return said
 
