@@ -190,6 +190,23 @@ def revenue(months: int = 14) -> pd.DataFrame:
     return frame
 
 
+def lives() -> pd.DataFrame:
+    """What a customer brings by three methods over 24 months, of which 14 have been seen."""
+    parts = [pd.DataFrame({"method": method, "x": range(1, 25), "value": np.arange(1, 25) * worth, "at_risk": [40] * 14 + [0] * 10})
+             for method, worth in (("formula", 50.0), ("survival", 45.0), ("sbg", 48.0))]
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame.assign(low=frame["value"] * 0.8, high=frame["value"] * 1.2)
+    frame.attrs.update(unit="currency", currency="USD")
+    return frame
+
+
+def expected() -> pd.DataFrame:
+    """What was expected for six months, and what came."""
+    shares = np.linspace(1, 0.8, 7)
+    return pd.DataFrame({"x": range(7), "value": shares, "low": shares - 0.05, "high": shares + 0.05, "at_risk": 90,
+                         "actual": shares + 0.01})
+
+
 def drawings(names: list[str]) -> dict:
     """One drawing per chart, all with the same names on them."""
     table = rate(1, names, immature=0)
@@ -236,7 +253,11 @@ def drawings(names: list[str]) -> dict:
         "outcomes": lambda: charts.outcomes(ends(names[0], names[1]), waiting="on the way", x_label="since sign-up"),
         "scoreboard": lambda: charts.scoreboard(history(names)),
         "cohort_values": lambda: charts.cohort_values(revenue(), age=3),
-        "cohort_values of one": lambda: charts.cohort_values(revenue(1), age=3),
+        "cohort_values of one": lambda: charts.cohort_values(revenue(2), age=3),
+        "lifetimes": lambda: charts.lifetimes(lives()),
+        "lifetimes by group": lambda: charts.lifetimes(
+            pd.concat([lives().assign(channel=name) for name in names[:4]], ignore_index=True), method="sbg"),
+        "forecast": lambda: charts.forecast(expected()),
         "revenue_layers": lambda: charts.revenue_layers(revenue()),
         "revenue_layers of few": lambda: charts.revenue_layers(revenue(4)),
     }

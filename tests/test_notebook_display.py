@@ -137,10 +137,18 @@ def test_unknown_numbers_are_said_to_be_unknown():
 
 def test_a_period_that_is_not_over_is_not_the_last_one_judged():
     periods = pd.to_datetime(["2026-05-01", "2026-06-01"])
-    frame = pd.DataFrame({"period": periods, "value": [0.4, 0.0], "denominator": [90, 3], "immature": [0, 0]})
+    frame = pd.DataFrame({"period": periods, "value": [0.4, 0.0], "denominator": [90, 30], "immature": [0, 0]})
     assert notebook.last(frame).value == 0.0
     frame.attrs["open_from"] = "2026-06-01"
     assert notebook.last(frame).value == 0.4
+
+
+def test_the_last_period_told_of_is_the_last_one_with_five_people():
+    periods = pd.to_datetime(["2026-03-01", "2026-04-01", "2026-05-01", "2026-06-01"])
+    frame = pd.DataFrame({"period": periods, "value": [0.4, 0.3, 0.5, 0.0], "denominator": [90, 4, 5, 3], "immature": 0})
+    assert notebook.last(frame).value == 0.5
+    assert notebook.change(frame) == "20.0 points more than the month before"
+    assert notebook.last(frame.tail(1)).value == 0.0, "where no period has so many, the last one is told"
 
 
 def test_groups_are_compared_in_a_period_that_is_final_for_all_of_them():
