@@ -1,4 +1,4 @@
-"""Five measures on generated events: plgkit against plain SQL on the same tables, polars, pandas and ClickHouse.
+"""Five measures on generated events: plgkit against plain SQL on the same tables, polars, pandas, ClickHouse and Spark.
 
 All run in turn in one process, several times; the best time of each counts. Seconds differ from machine to machine;
 what counts are the ratios, and that all give the same numbers. Tables are sorted by person and time. Those of polars and
@@ -38,7 +38,7 @@ def main() -> None:
     arguments.add_argument("--source", type=Path, help="a folder of data instead of a new company")
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--only", nargs="*", default=list(QUESTIONS), choices=QUESTIONS)
-    arguments.add_argument("--peers", nargs="*", default=["polars", "pandas", "clickhouse"])
+    arguments.add_argument("--peers", nargs="*", default=["polars", "pandas", "clickhouse", "spark"])
     arguments.add_argument("--memory", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.memory:
@@ -84,10 +84,10 @@ def _prepared(source: Path, folder: Path, peers: list[str]) -> SimpleNamespace:
 
 
 def _modules(peers: list[str]) -> dict[str, ModuleType]:
-    from peers import clickhouse, in_pandas, in_polars, sql
+    from peers import clickhouse, in_pandas, in_polars, in_spark, sql
 
     return {"SQL": sql} | {name: module for name, module in
-                           (("polars", in_polars), ("pandas", in_pandas), ("clickhouse", clickhouse)) if name in peers}
+                           (("polars", in_polars), ("pandas", in_pandas), ("clickhouse", clickhouse), ("spark", in_spark)) if name in peers}
 
 
 def _done(data: plgkit.Data) -> list[str]:
