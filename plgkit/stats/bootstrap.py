@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -55,10 +56,10 @@ def ratio(
     (0.36, 0.26, 0.45)
     """
     top, bottom, people = _distinct(as_floats(numerators), as_floats(denominators), counts)
-    below = float(people @ bottom)
+    below = _total(people, bottom)
     if not below:
         return np.nan, np.nan, np.nan
-    value = float(people @ top) / below
+    value = _total(people, top) / below
     if len(people) > most_kinds:
         return _linearised(top, bottom, people, value, level)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,9 +122,14 @@ def grouped(
         people = np.ones(len(part)) if count is None else as_floats(part[count])
         top, bottom = as_floats(part[numerator]), as_floats(part[denominator])
         found = ratio(top, bottom, people, seed=seed, level=level, draws=draws, most_kinds=most_kinds)
-        rows.append((*key, float(people @ top), float(people @ bottom), *found))
+        rows.append((*key, _total(people, top), _total(people, bottom), *found))
     columns = [*keys, "numerator", "denominator", "value", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _total(people: Floats, each: Floats) -> float:
+    """What all add up to, the same to the last bit on every run: a scalar product depends on where it lies in memory."""
+    return math.fsum(people * each)
 
 
 def _distinct(top: Floats, bottom: Floats, counts: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
