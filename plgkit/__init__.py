@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plgkit import charts, errors, learn, metrics, notebook, reports, samples, schema, scorecard
     from plgkit.definitions import compare, sensitivity
     from plgkit.metrics.funnels import funnel, step
+    from plgkit.metrics.ledger.bills import billing
     from plgkit.metrics.ledger.lines import ledger
     from plgkit.metrics.registry import catalogue
     from plgkit.sources.connect import connect
@@ -28,10 +29,11 @@ _LATER = {
     "funnel": "plgkit.metrics.funnels",
     "step": "plgkit.metrics.funnels",
     "ledger": "plgkit.metrics.ledger.lines",
+    "billing": "plgkit.metrics.ledger.bills",
 }
 _MODULES = ("charts", "errors", "learn", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
 
-__all__ = ["Data", "__version__", "catalogue", "charts", "compare", "connect", "errors", "funnel", "learn",
+__all__ = ["Data", "__version__", "billing", "catalogue", "charts", "compare", "connect", "errors", "funnel", "learn",
            "ledger", "metrics", "notebook", "reports", "samples", "schema", "scorecard", "sensitivity", "step"]
 
 

@@ -12,7 +12,8 @@ from plgkit.errors import NoData, PlgkitError
 
 COMMANDS = {
     "init": "init", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "funnel": "definitions",
-    "compare": "definitions", "sensitivity": "definitions", "glossary": "definitions", "ledger": "ledger", "scorecard": "scorecard",
+    "compare": "definitions", "sensitivity": "definitions", "glossary": "definitions", "ledger": "ledger", "billing": "ledger",
+    "scorecard": "scorecard",
     "report": "report", "sample": "sample", "notebooks": "notebooks",
 }
 WRONG_USE, NO_DATA = 2, 3

@@ -84,8 +84,8 @@ class Data:
     def billing_lines(self) -> Table:
         """Every period or line of an invoice, with what it adds to its account's recurring revenue, and when.
 
-        Columns: account_id, subscription_id, reference, kind, status, plan, seats, motion, currency,
-        amount_minor, from_at, until_at, from_day, until_day, months, mrr_minor and reason (why it is none).
+        Columns: account_id, subscription_id, reference, line_id, issued_at, kind, status, plan, seats, motion,
+        currency, amount_minor, from_at, until_at, from_day, until_day, months, mrr_minor and reason (why it is none).
 
         Raises
         ------

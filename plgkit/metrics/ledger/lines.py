@@ -12,6 +12,7 @@ from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter, NotOpened, UnknownAccount
 from plgkit.metrics.ledger import rows as ledger_rows
+from plgkit.metrics.ledger.behind import behind
 from plgkit.metrics.ledger.finish import MINOR
 from plgkit.metrics.ledger.rows import GAINS, MOVEMENTS
 from plgkit.sources import engine
@@ -19,12 +20,13 @@ from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
 
 Brief = Literal["ignore", "both"]
+Per = Literal["account", "row"]
 KINDS = ["opening", *MOVEMENTS, "closing"]
 _TOLD = ["kind", "plan_before", "plan", "seats_before", "seats", "motion", "currency", "changed_at"]
 
 
 def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | list[str] | None = None,
-           account: str | list[str] | None = None, brief: Brief | None = None, grain: Grain = "month") -> pd.DataFrame:
+           account: str | list[str] | None = None, brief: Brief | None = None, grain: Grain = "month", per: Per = "account") -> pd.DataFrame:
     """List what each account adds to each number of `expansion.mrr_movements`, to be held against the billing.
 
     Parameters
@@ -41,13 +43,22 @@ def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | l
         Only these accounts.
     brief, grain
         As in `expansion.mrr_movements`.
+    per
+        "account" lists what each account adds; "row" lists the rows of the billing behind that, those that count
+        when the period begins and those that count when it ends.
 
     Returns
     -------
-    One row per period, movement and account: period, movement, account_id, before and after (what the account
+    Per account, one row per period, movement and account: period, movement, account_id, before and after (what the account
     paid at the period's start and end), amount (what it adds to the number; losses above 0 as in the waterfall;
     all in currency), kind (of expansion and contraction: seats, plan, price, add_on, usage, several, unknown), plan and
     seats before and after, motion, currency and changed_at (of the last change in the period, UTC).
+
+    Per row, one row per period, movement, account and row of the billing: reference (invoice or subscription), line_id,
+    subscription_id, source_kind (what the row is), billed_at (UTC), billed and currency (as in the billing), from_day and until_day (when it
+    counts, without the last day; empty while it runs), before, after and amount (what it adds, recurring, a month, in the
+    product's currency; they add up to the account's), note (of what no row tells: a gap that is bridged, credits beyond
+    what is charged, an account that came and went).
 
     Raises
     ------
@@ -64,6 +75,11 @@ def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | l
     2  expansion         a1    20.0   30.0    10.0  seats
     3      churn         a2    50.0    0.0    50.0
     4    closing         a1    30.0   30.0    30.0
+    >>> rows = ledger(samples.tiny(), period="2025-02", movement="expansion", per="row")
+    >>> rows[["account_id", "from_day", "billed", "before", "after", "amount"]]
+      account_id   from_day  billed  before  after  amount
+    0         a1 2025-01-20    20.0    20.0    0.0   -20.0
+    1         a1 2025-02-10    30.0     0.0   30.0    30.0
     """
     if not isinstance(data, Data):
         raise NotOpened(data)
@@ -72,6 +88,8 @@ def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | l
     brief = data.playbook.revenue.brief if brief is None else brief
     if brief not in get_args(Brief):
         raise BadParameter("brief", brief, expected=f"one of {', '.join(get_args(Brief))}")
+    if per not in get_args(Per):
+        raise BadParameter("per", per, expected=f"one of {', '.join(get_args(Per))}")
     start = None if period is None else _start(data, period, grain)
     accounts = [account] if isinstance(account, str) else account
     wanted = _wanted(movement, everything=start is None and accounts is None)
@@ -79,7 +97,8 @@ def ledger(data: Data, *, period: str | dt.date | None = None, movement: str | l
     parts = [_moved(data, grain, brief, [each for each in wanted if each in MOVEMENTS], start, accounts)]
     parts += [_stood(data, grain, each, start, accounts) for each in ("opening", "closing") if each in wanted]
     frame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return _finished(frame, data)
+    lines = _finished(frame, data)
+    return lines if per == "account" else behind(data, lines, grain=grain, start=start, accounts=accounts)
 
 
 def _wanted(movement: str | list[str] | None, *, everything: bool) -> list[str]:

@@ -12,7 +12,7 @@ from ibis.expr.types import Table
 
 from plgkit.schema import TABLES
 from plgkit.sources import engine
-from plgkit.sources.billing.lines import FAR, _worth
+from plgkit.sources.billing.lines import FAR, worth
 from plgkit.sources.billing.words import CHANGES, check
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _of_changes(data: Data, rows: Table) -> Table:
     if found.isna().all() and not bridge:
         return rows.mutate(currency=ibis.literal(product), **_unknown())
     check(rows, CHANGES, data.playbook)
-    rows = rows.mutate(mrr_minor=_worth(rows.mrr_minor, rows.currency, data.playbook),
+    rows = rows.mutate(mrr_minor=worth(rows.mrr_minor, rows.currency, data.playbook),
                        currency=rows.currency.strip().upper().fill_null(product))
     if found.isna()["several"] and not bridge:
         return rows.mutate(**_unknown())

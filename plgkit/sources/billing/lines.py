@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FAR = "9999-12-31"
 _NO_TIME = "timestamp(6)"
-_COLUMNS = ["account_id", "subscription_id", "reference", "kind", "status", "plan", "seats", "motion", "currency",
+_COLUMNS = ["account_id", "subscription_id", "reference", "line_id", "issued_at", "kind", "status", "plan", "seats", "motion", "currency",
             "amount_minor", "from_at", "until_at", "months", "monthly_minor", "reason"]
 _MEASURED = [*(name for name in _COLUMNS if name != "monthly_minor"), "canceled_at"]
 
@@ -27,8 +27,8 @@ _MEASURED = [*(name for name in _COLUMNS if name != "monthly_minor"), "canceled_
 def lines(data: Data, name: str) -> Table:
     """One row per period or line of an invoice, with what it adds to the account's recurring revenue, and when.
 
-    Columns: account_id, subscription_id, reference (invoice or subscription), kind, status, plan, seats,
-    motion, currency, amount_minor (as it stands in the source), from_at, until_at, from_day, until_day
+    Columns: account_id, subscription_id, reference (invoice or subscription), line_id, issued_at, kind, status,
+    plan, seats, motion, currency, amount_minor (as it stands in the source), from_at, until_at, from_day, until_day
     (without this day; 9999-12-31 while it runs), months, mrr_minor (in the product's currency) and
     reason: why it is no recurring revenue, NULL where it is.
 
@@ -40,7 +40,7 @@ def lines(data: Data, name: str) -> Table:
     rows, words = data.table(name), data.playbook
     check(rows, name, words)
     made = _periods(rows, words) if name == PERIODS else _invoices(data, rows)
-    made = made.mutate(mrr_minor=_worth(made.monthly_minor, made.currency, words))
+    made = made.mutate(mrr_minor=worth(made.monthly_minor, made.currency, words))
     return engine.keep(data.connection, "billing_lines", _in_days(data, made, _bounds(data, rows)))
 
 
@@ -59,7 +59,8 @@ def _periods(rows: Table, words: Playbook) -> Table:
         ((rows.until_at < rows.from_at).fill_null(False), BACKWARDS),
         else_=ibis.null("string"))
     return rows.mutate(
-        reason=reason, reference=rows.subscription_id, kind=ibis.literal("subscription"), amount_minor=rows.mrr_minor,
+        reason=reason, reference=rows.subscription_id, line_id=ibis.null("string"), issued_at=rows.started_at,
+        kind=ibis.literal("subscription"), amount_minor=rows.mrr_minor,
         monthly_minor=rows.mrr_minor, months=ibis.null("float64")).select(_COLUMNS)
 
 
@@ -185,7 +186,7 @@ def _cut_at_cancellation(rows: Table) -> Table:
     return rows.mutate(until_at=_earliest(rows.until_at, asked.ifelse(rows.canceled_at, ibis.null(_NO_TIME))))
 
 
-def _worth(minor: IntegerValue, currency: StringValue, words: Playbook) -> IntegerValue:
+def worth(minor: IntegerValue, currency: StringValue, words: Playbook) -> IntegerValue:
     """An amount in the product's currency."""
     code, rates = currency.strip().upper(), words.revenue.rates
     if not rates:
