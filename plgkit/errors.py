@@ -243,3 +243,10 @@ class UnequalLines(PlgkitError, ArithmeticError):
         super().__init__(
             f"The lines of the ledger for {movement} in the period of {str(period)[:10]} come to {lines:,.2f}, but the waterfall says "
             f"{number:,.2f}. Nothing is shown, because one of the two is wrong; were rows added to 'subscriptions' in between?")
+
+
+class UnreadableExport(BadSource):
+    """A file of an export that cannot be read at all."""
+
+    def __init__(self, file: str, fault: str):
+        super().__init__(f"The file {file!r} {fault}.")

@@ -11,7 +11,7 @@ from plgkit import __version__
 from plgkit.errors import NoData, PlgkitError
 
 COMMANDS = {
-    "init": "init", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "funnel": "definitions",
+    "init": "init", "import": "imports", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "funnel": "definitions",
     "compare": "definitions", "sensitivity": "definitions", "glossary": "definitions", "ledger": "ledger", "billing": "ledger",
     "scorecard": "scorecard",
     "report": "report", "sample": "sample", "notebooks": "notebooks",
@@ -41,6 +41,7 @@ def cli() -> None:
 
     \b
     Begin with your own data:
+      plgkit import posthog export/ --out company    or stripe, mixpanel, segment, ...: see its --help
       plgkit init exports/            look at the files, write a first playbook.toml
       plgkit check exports/           what is wrong with the rows, and what was set aside
       plgkit report exports/          run all notebooks, write reports/index.html

@@ -65,6 +65,7 @@ def guess_tables(sources: Mapping[str, SourceTable]) -> dict[str, Guess]:
             (_likeness(name, source), -place, name, source)
             for place, name in enumerate(TABLES)
             for source in sources.values()
+            if source.name.strip()
         ),
         key=lambda each: (*each[:2], each[3].rows),
         reverse=True,
@@ -77,7 +78,7 @@ def guess_tables(sources: Mapping[str, SourceTable]) -> dict[str, Guess]:
                 found[name] = replace(found[name], extra=tuple(_attributes(found[name])[1]))
     if "events" not in found:
         used = [each.source for each in found.values()]
-        found |= _nameless_events([each for each in sources.values() if all(each is not one for one in used)])
+        found |= _nameless_events([each for each in sources.values() if each.name.strip() and all(each is not one for one in used)])
     if "events" in found:
         found = _from_events(found)
     return {name: found[name] for name in TABLES if name in found}
@@ -85,6 +86,8 @@ def guess_tables(sources: Mapping[str, SourceTable]) -> dict[str, Guess]:
 
 def match(name: str, source: SourceTable) -> dict[str, str]:
     """Find the source's column for each column of the table `name`, by its name and by what is in it."""
+    if _is_ours(name, source):
+        return {each: each for each in TABLES[name].names if each in source.columns}
     found: dict[str, str] = {}
     for column in TABLES[name].columns:
         for word in NAMES[name][column.name].split():
@@ -142,7 +145,13 @@ def _likeness(name: str, source: SourceTable) -> int:
         return 0
     if name == "visits" and "event" in match("events", source) and not _called(name, source):
         return 0
-    return _ALONE.get(name, 3) + 4 * _called(name, source)
+    return _ALONE.get(name, 3) + 4 * _called(name, source) + 20 * _is_ours(name, source)
+
+
+def _is_ours(name: str, source: SourceTable) -> bool:
+    """Whether a source is called just as the table, and has its columns under their own names."""
+    called = re.sub(_DATA_FILE, "", source.name.rpartition("/")[2] if source.name.count("/") == 0 else source.name.partition("/")[0])
+    return called == name and all(each in source.columns for each in TABLES[name].required)
 
 
 def _called(name: str, source: SourceTable) -> bool:

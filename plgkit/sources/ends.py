@@ -34,7 +34,7 @@ def last_day(as_of: str | dt.date | None, tables: Mapping[str, Table],
     """
     if as_of is not None and as_of != "":
         return as_day(as_of), ()
-    name = "events" if "events" in tables else next(iter(tables))
+    name = "events" if "events" in tables else _latest(tables)
     rows, time = tables[name], TABLES[name].time
     days = engine.run(rows.group_by("day").aggregate(n=_.count(), moment=_[time].max())).sort_values(
         "day", ignore_index=True)
@@ -45,6 +45,12 @@ def last_day(as_of: str | dt.date | None, tables: Mapping[str, Table],
     end = engine.to_utc(day + engine.DAY, playbook.product.time_zone)
     complete = name == "spend" or counted["moment"].iloc[-1] >= end - dt.timedelta(hours=1)
     return (day if complete or len(counted) == 1 else day - engine.DAY), found
+
+
+def _latest(tables: Mapping[str, Table]) -> str:
+    """The table whose rows reach furthest, the first of several."""
+    ends = {name: engine.run(rows.aggregate(day=_.day.max()))["day"][0] for name, rows in tables.items()}
+    return max(ends, key=lambda name: pd.Timestamp.min if pd.isna(ends[name]) else ends[name])
 
 
 def _without_the_future(days: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:

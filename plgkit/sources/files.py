@@ -65,9 +65,15 @@ def named(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def data_files(root: Path) -> list[Path]:
+    """The files of a folder that can be read, by name, but for hidden ones."""
+    return [path for path in sorted(root.rglob("*")) if path.is_file() and kind_of(path)
+            and not any(part.startswith(".") for part in path.relative_to(root).parts)]
+
+
 def table_files(root: Path, playbook: Playbook) -> dict[str, list[Path]]:
     """Which files of a folder hold which table: as the playbook says, else by their names."""
-    present = [path for path in sorted(root.rglob("*")) if path.is_file() and kind_of(path)]
+    present = data_files(root)
     found: dict[str, list[Path]] = {}
     for name in TABLES:
         source = playbook.tables.get(name)
@@ -244,7 +250,7 @@ def _typed(connection: ibis.BaseBackend, raw: str, table: Table, source: TableMa
         if column.kind == "time" and held == "VARCHAR" and column.required:
             zoneless = bool(connection.raw_sql(
                 f"SELECT count(*) FROM {raw} WHERE {cell} IS NOT NULL AND NOT regexp_matches({cell}, "
-                r"'(Z|[+-]\d\d(:?\d\d)?)$') AND try_cast(" + cell + " AS TIMESTAMP) IS NOT NULL").fetchone()[0])
+                r"'(Z| UTC|[+-]\d\d(:?\d\d)?)$') AND try_cast(" + cell + " AS TIMESTAMP) IS NOT NULL").fetchone()[0])
         elif column.kind == "time" and held.startswith("TIMESTAMP") and "ZONE" not in held and column.required:
             zoneless = source.times_in != "UTC"
     taken = set(TABLES[table.name].names)
@@ -311,7 +317,7 @@ def _time(cell: str, held: str, zone: str) -> str:
     if held != "VARCHAR":
         return (f"make_timestamp(CAST(CASE WHEN {cell} < 100000000000 THEN {cell} * 1000000 "
                 f"WHEN {cell} < 100000000000000 THEN {cell} * 1000 ELSE {cell} END AS BIGINT))")
-    zoned = f"regexp_matches({cell}, '(Z|[+-]\\d\\d(:?\\d\\d)?)$') AND length({cell}) > 12"
+    zoned = f"regexp_matches({cell}, '(Z| UTC|[+-]\\d\\d(:?\\d\\d)?)$') AND length({cell}) > 12"
     bare = f"try_cast({cell} AS TIMESTAMP)"
     bare = f"timezone('UTC', timezone({quoted(zone)}, {bare}))" if zone != "UTC" else bare
     return f"CASE WHEN {zoned} THEN timezone('UTC', try_cast({cell} AS TIMESTAMPTZ)) ELSE {bare} END"

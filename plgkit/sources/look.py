@@ -26,7 +26,7 @@ def look(path: Path) -> dict[str, SourceTable]:
     if path.is_file() and files.kind_of(path) is None:
         return _database(path)
     root = path if path.is_dir() else path.parent
-    found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file() and files.kind_of(each))
+    found = [path] if path.is_file() else files.data_files(path)
     if not found:
         raise NoData(f"No file in {path.name}/ ends in one of {', '.join(files.ENDINGS)}.")
     return {each.relative_to(root).as_posix(): _file(each, each.relative_to(root).as_posix()) for each in found}

@@ -86,8 +86,9 @@ def _every_row(data: Data) -> Table:
             status=ibis.null("string"), months=ibis.null("float64"),
             why_not=(_.mrr_minor == 0).ifelse("it is an end", (_.from_day >= _.until_day).ifelse("another change of the same day follows", "")))
     else:
-        rows = data.billing_lines.mutate(source_kind=_.kind, why_not=_.reason.fill_null("")).filter(
-            _.from_day <= ibis.date(data.as_of.isoformat()))
+        later = data.billing_lines.from_day > ibis.date(data.as_of.isoformat())
+        rows = data.billing_lines.mutate(source_kind=_.kind, why_not=ibis.coalesce(
+            _.reason, later.ifelse("it has not begun", "")))
     return rows.mutate(billed_at=rows.issued_at)
 
 

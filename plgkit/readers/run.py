@@ -1,0 +1,163 @@
+"""`import_export`: an export of another tool becomes plgkit's tables, beside a first playbook."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from plgkit.errors import BadSource, Busy, NoData
+from plgkit.readers.feeds import KINDS, Reader, reader
+
+STAGED_IN, SET_ASIDE = ".import", "set_aside.csv"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: rows of each table now, rows read and set aside this time, and who could not be joined."""
+
+    out: Path
+    tables: dict[str, int]
+    read: int
+    new_files: int
+    known_files: int
+    set_aside: dict[str, int]
+    conflicts: int
+    playbook: Path
+
+
+def import_export(kind: str, path: str | Path, *, out: str | Path, tell: Callable[[str, int, int], None] | None = None) -> Imported:
+    """Read an export and write plgkit's tables as Parquet into a folder, with a first playbook.
+
+    Running it again adds only what is new: a file that was read is known by its content, and a row that comes
+    again counts once. Several kinds may be imported into one folder.
+
+    Parameters
+    ----------
+    kind
+        Where the export comes from, one of `plgkit.readers.KINDS`.
+    path
+        A file or a folder; gzip and zip are read as they are.
+    out
+        The folder to write to.
+    tell
+        Called with a file's name, the rows read so far and the files still to read.
+
+    Returns
+    -------
+    What was read and written. Lines that are no rows stand in `set_aside.csv` with the reason, if there are any.
+
+    Raises
+    ------
+    BadParameter
+        If the kind is not known.
+    BadSource
+        If the path is not there.
+    NoData
+        If nothing in it could be read.
+    Busy
+        If another import is writing to the folder.
+    """
+    from filelock import FileLock, Timeout
+
+    source, target, made_by = Path(path), Path(out), reader(kind)
+    if not source.exists():
+        raise BadSource(f"{source} is not there.")
+    staged = target / STAGED_IN
+    staged.mkdir(parents=True, exist_ok=True)
+    (staged / ".gitignore").write_text("*\n", encoding="utf-8")
+    try:
+        with FileLock(staged / "lock", timeout=0):
+            return _imported(made_by, source, target, staged, tell or (lambda *_: None))
+    except Timeout:
+        raise Busy(target) from None
+
+
+def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: Callable[[str, int, int], None]) -> Imported:
+    from plgkit.readers.gathering import gather
+    from plgkit.readers.pieces import pieces
+    from plgkit.readers.staging import database, stage
+
+    found, folder, spill = pieces(source), staged / made_by.kind, staged / "spill"
+    connection = database(spill)
+    read = known = new = 0
+    try:
+        for place, piece in enumerate(found):
+            def progress(rows: int, piece=piece, place=place) -> None:
+                nonlocal read
+                read += rows
+                tell(piece.name, read, len(found) - place)
+
+            before = read
+            stage(connection, made_by, piece, folder, progress)
+            known, new = (known, new + 1) if read > before else (known + 1, new)
+        state = gather(connection, staged, target)
+        set_aside = _set_aside(connection, staged, target)
+    finally:
+        connection.close()
+        shutil.rmtree(spill, ignore_errors=True)
+    if not state["rows"]:
+        why = "; ".join(f"{rows:,} rows: {reason}" for reason, rows in set_aside.items())
+        raise NoData(f"Nothing in {source} could be read as an export of {KINDS[made_by.kind].partition(':')[0]}"
+                     + (f" ({why})." if why else "."))
+    return Imported(target, state["rows"], read, new, known, set_aside, state["identity"]["conflicts_in_all"],
+                    _playbook(target, made_by, state["rows"]))
+
+
+def _set_aside(connection, staged: Path, target: Path) -> dict[str, int]:
+    """Every line that is no row, with its file and the reason, as a CSV; how many for each reason."""
+    files = sorted(each for each in staged.glob("*/*/rejected-*.parquet") if not each.name.startswith("."))
+    path = target / SET_ASIDE
+    if not files:
+        path.unlink(missing_ok=True)
+        return {}
+    listed = ", ".join("'" + str(each).replace("'", "''") + "'" for each in files)
+    rows = f"SELECT * FROM read_parquet([{listed}])"
+    partial = path.with_name(f".{SET_ASIDE}")
+    connection.execute(f"COPY ({rows} ORDER BY file, line) TO '{str(partial).replace(chr(39), chr(39) * 2)}' (HEADER)")
+    partial.replace(path)
+    return dict(connection.execute(f"SELECT reason, count(*) FROM ({rows}) GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
+
+
+def _playbook(target: Path, made_by: Reader, tables: Collection[str]) -> Path:
+    """A first playbook, unless there is one: it is the reader's own then."""
+    from plgkit.playbook.guess import first_playbook
+    from plgkit.sources.look import look
+
+    path = target / "playbook.toml"
+    if not path.exists():
+        text = first_playbook({name: found for name, found in look(target).items() if name != SET_ASIDE})
+        more = made_by.playbook(tables) if made_by.playbook else ""
+        path.write_text(f"{text}\n{more}" if more else text, encoding="utf-8")
+    return path
+
+
+def as_lines(done: Imported) -> list[str]:
+    """What an import did, for people.
+
+    Examples
+    --------
+    >>> done = Imported(Path("out"), {"events": 2}, 3, 1, 0, {"it is no JSON object": 1}, 0, Path("out/playbook.toml"))
+    >>> print("\\n".join(as_lines(done)))
+    Read 3 rows from 1 new file; 0 files were known.
+    Now there are: 2 events.
+    Set aside, in out/set_aside.csv:
+      1 row: it is no JSON object
+    """
+    lines = [f"Read {_rows(done.read, 'row')} from {_rows(done.new_files, 'new file')}; {done.known_files:,} "
+             f"{'file was' if done.known_files == 1 else 'files were'} known.",
+             f"Now there are: {', '.join(f'{rows:,} {name}' for name, rows in done.tables.items())}."]
+    if done.set_aside:
+        lines.append(f"Set aside, in {done.out / SET_ASIDE}:")
+        lines += [f"  {_rows(rows, 'row')}: {reason}" for reason, rows in done.set_aside.items()]
+    if done.conflicts:
+        lines.append(f"{_rows(done.conflicts, 'link')} between people could not be true together; they are listed in "
+                     f"{done.out / STAGED_IN / 'gathered.json'}.")
+    return lines
+
+
+def _rows(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+

@@ -1,0 +1,172 @@
+"""Turns the pieces of an export into staged Parquet files, batch by batch; a piece is read once, and goes on where it was broken off."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plgkit.readers.feeds import Feed, Reader
+from plgkit.readers.pieces import Batch, Piece, batches
+
+STATE = "state.json"
+FORMAT = "1"
+"""Raised where staged files of an earlier plgkit would be read wrongly."""
+REJECTED = {"file": "VARCHAR", "line": "BIGINT", "reason": "VARCHAR", "row": "VARCHAR"}
+_LONGEST_ROW = 300
+
+
+def database(spill: Path, *, memory: str = "600MB") -> duckdb.DuckDBPyConnection:
+    """A DuckDB that keeps to `memory` and puts what is more into `spill`."""
+    connection = duckdb.connect()
+    spill.mkdir(parents=True, exist_ok=True)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute(f"SET memory_limit = '{memory}'")
+    connection.execute(f"SET temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
+    return connection
+
+
+def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, folder: Path,
+          tell: Callable[[int], None] = lambda rows: None) -> dict[str, Any]:
+    """Read a piece into `folder`, unless that is done; what was read, by table, and what was set aside.
+
+    Every batch is a file of its own that appears in one step, before the state that says so: whoever is killed
+    in between reads that batch again, and nothing is there twice.
+    """
+    home = folder / piece.digest
+    state = _state(home)
+    if state["whole"]:
+        return state
+    home.mkdir(parents=True, exist_ok=True)
+    state["file"] = piece.name
+    for batch in batches(piece, after=state["done"], unpack=reader.unpack):
+        number = len(state["batches"])
+        counts, rejected = _batch(connection, reader, piece, batch, home, number)
+        state["batches"].append(counts)
+        state["done"], state["rows"] = batch.done, state["rows"] + len(batch.texts)
+        state["rejected"] += rejected
+        _written(home / STATE, state)
+        tell(len(batch.texts) + len(batch.bad))
+    _written(home / STATE, state | {"whole": True})
+    return state | {"whole": True}
+
+
+def _state(home: Path) -> dict[str, Any]:
+    fresh = {"format": FORMAT, "file": "", "whole": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
+    try:
+        found = json.loads((home / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return fresh
+    return found if found.get("format") == FORMAT else fresh
+
+
+def _written(path: Path, state: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, batch: Batch, home: Path,
+           number: int) -> tuple[dict[str, int], int]:
+    """One batch: the rows of every feed into the tables it makes."""
+    lines = pa.table({"line": pa.array(batch.numbers, pa.int64()), "text": pa.array(batch.texts, pa.string())})
+    connection.register("lines", lines)
+    connection.execute("CREATE OR REPLACE TEMP TABLE valid AS SELECT line, text, json_valid(text) AS whole FROM lines")
+    connection.unregister("lines")
+    bad = [*batch.bad, *[(line, "it is no JSON object", text) for line, text in connection.execute(
+        f"SELECT line, left(text, {_LONGEST_ROW}) FROM valid WHERE NOT whole ORDER BY line").fetchall()]]
+    counts: Counter[str] = Counter()
+    known = _feeds(connection, reader, piece)
+    for place, feed in enumerate(known):
+        _rows(connection, feed, known[:place])
+        bad += connection.execute(
+            f"SELECT line, reason, left(text, {_LONGEST_ROW}) FROM wanting ORDER BY line").fetchall()
+        for table, query in feed.makes.items():
+            counts[table] += _kept(connection, query, reader.tables[table], home / f"{table}-{number:05d}-{place}.parquet")
+    bad += _strange(connection, known)
+    _keep_rejected(bad, piece, home / f"rejected-{number:05d}.parquet")
+    return dict(counts), len(bad)
+
+
+def _feeds(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece) -> list[Feed]:
+    """The feeds of which the batch has rows, the most telling first."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE shapes AS SELECT json_keys(text) AS names, any_value(text) AS text "
+                       "FROM valid WHERE whole GROUP BY 1")
+    samples = [json.loads(text) for (text,) in connection.execute("SELECT text FROM shapes").fetchall()]
+    values = {name: value for feed in reader.feeds for name, value in feed.telling.items() if value is not None}
+    for name in values:
+        samples += [{**json.loads(text), name: found} for text, found in connection.execute(
+            "SELECT any_value(text), json_extract_string(text, ?) AS value FROM valid WHERE whole GROUP BY value "
+            "HAVING value IS NOT NULL", [_path(name)]).fetchall()]
+    file = piece.name.rpartition("/")[2]
+    feeds = [feed for feed in reader.feeds if any(feed.fits(file, sample) for sample in samples)]
+    return sorted(feeds, key=lambda feed: -len(feed.telling))
+
+
+def _tells(feed: Feed) -> str:
+    said = [f"json_exists(text, '{_path(name)}')" if value is None
+            else f"json_extract_string(text, '{_path(name)}') = '{value}'" for name, value in feed.telling.items()]
+    return " AND ".join(said) or "true"
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed]) -> None:
+    """The batch's rows of one feed as the table `rows`, its columns as text; those that lack what is needed as `wanting`."""
+    columns = list(feed.columns)
+    paths = ", ".join(f"'{_path(name)}'" for name in columns)
+    chosen = ", ".join(f'found[{place}] AS "{name}"' for place, name in enumerate(columns, 1))
+    others = json.dumps(dict.fromkeys(columns)).replace("'", "''")
+    taken = "".join(f" AND NOT coalesce({_tells(each)}, false)" for each in before)
+    needs = " ".join(f"WHEN {column} IS NULL THEN '{why}'" for column, why in feed.needs.items())
+    reason = f"CASE {needs} END" if needs else "CAST(NULL AS VARCHAR)"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT line, text, {chosen}, rest FROM ("
+        f"SELECT line, text, json_extract_string(text, [{paths}]) AS found, json_merge_patch('{{}}', json_merge_patch(text, '{others}')) AS rest "
+        f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken}))")
+    connection.execute("CREATE OR REPLACE TEMP TABLE wanting AS SELECT line, reason, text FROM read WHERE reason IS NOT NULL")
+    connection.execute("CREATE OR REPLACE TEMP TABLE rows AS SELECT * EXCLUDE (reason, text) FROM read WHERE reason IS NULL")
+
+
+def _strange(connection: duckdb.DuckDBPyConnection, known: list[Feed]) -> list[tuple[int, str, str]]:
+    """Rows that no feed knows."""
+    none = " AND ".join(f"NOT coalesce({_tells(feed)}, false)" for feed in known) or "true"
+    return connection.execute(f"SELECT line, 'its columns are those of no known row', left(text, {_LONGEST_ROW}) "
+                              f"FROM valid WHERE whole AND {none} ORDER BY line").fetchall()
+
+
+def _kept(connection: duckdb.DuckDBPyConnection, query: str, columns: Mapping[str, str], path: Path) -> int:
+    """Write what a query makes, with the columns and types of its table."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS {query}")
+    there = {name for name, *_ in connection.execute("DESCRIBE made").fetchall()}
+    typed = ", ".join(f'CAST({f"{chr(34)}{name}{chr(34)}" if name in there else "NULL"} AS {kind}) AS "{name}"'
+                      for name, kind in columns.items())
+    rows = connection.execute(f"SELECT {typed} FROM made").to_arrow_table()
+    if rows.num_rows:
+        _in_one_step(rows, path)
+    return rows.num_rows
+
+
+def _keep_rejected(bad: list[tuple[int, str, str]], piece: Piece, path: Path) -> None:
+    if bad:
+        _in_one_step(pa.table({
+            "file": pa.array([piece.name] * len(bad), pa.string()), "line": pa.array([each[0] for each in bad], pa.int64()),
+            "reason": pa.array([each[1] for each in bad], pa.string()),
+            "row": pa.array([each[2][:_LONGEST_ROW] for each in bad], pa.string())}), path)
+
+
+def _in_one_step(rows: pa.Table, path: Path) -> None:
+    partial = path.with_name(f".{path.name}")
+    pq.write_table(rows, partial, compression="zstd")
+    os.replace(partial, path)
+
+
+def _path(name: str) -> str:
+    return '$."' + name.replace("'", "''").replace('"', '\\"') + '"'

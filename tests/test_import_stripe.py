@@ -1,0 +1,145 @@
+"""Stripe's export: what the API and the tables say of invoices and subscriptions becomes the same money."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from conftest import shared
+
+from plgkit import billing, connect, ledger
+from plgkit.cli import cli
+from plgkit.playbook import Playbook
+from plgkit.readers import import_export
+
+JAN, FEB, MAR = 1_767_225_600, 1_769_904_000, 1_772_323_200  # the firsts of 2026, UTC
+MIDDLE = FEB + 14 * 86_400
+
+
+def line(name: str, amount: int, start: int, end: int, *, sub: str | None = "s1", proration: bool = False, currency: str = "usd") -> dict:
+    return {"id": name, "object": "line_item", "amount": amount, "currency": currency, "period": {"start": start, "end": end},
+            "subscription": sub, "proration": proration, "quantity": 2, "plan": {"id": "team"} if sub else None}
+
+
+def invoice(name: str, customer: str, created: int, *lines: dict, status: str = "paid") -> dict:
+    return {"id": name, "object": "invoice", "customer": customer, "created": created, "status": status,
+            "status_transitions": {"finalized_at": created}, "subscription": "s1", "lines": {"object": "list", "data": list(lines)}}
+
+
+INVOICES = [
+    invoice("i1", "c1", JAN, line("l1", 2000, JAN, FEB)),
+    invoice("i2", "c1", FEB, line("l2", 2000, FEB, MAR)),
+    invoice("i3", "c1", MIDDLE, line("l3", -1000, MIDDLE, MAR, proration=True), line("l4", 2500, MIDDLE, MAR, proration=True)),
+    invoice("i4", "c2", JAN, line("l5", 120000, JAN, JAN + 365 * 86_400, sub="s2"), line("l6", 9900, JAN, JAN, sub=None)),
+    invoice("i5", "c3", FEB, line("l7", 5000, FEB, MAR, sub="s3"), status="void"),
+    invoice("i6", "c4", FEB, line("l8", 3000, FEB, MAR, sub="s4", currency="jpy")),
+]
+
+
+def written(folder: Path, rows: list[dict], name: str = "invoices.jsonl") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def opened(out: Path, as_of: str = "2026-02-28"):
+    (out / "playbook.toml").write_text((out / "playbook.toml").read_text() + "\n[revenue]\nrates = { JPY = 0.01 }\n")
+    return connect(out, as_of=as_of)
+
+
+def test_invoices_of_the_api_become_a_ledger_with_their_own_lines_behind_it(tmp_path):
+    done = import_export("stripe", written(tmp_path / "export", INVOICES), out=tmp_path / "out")
+    assert done.tables == {"accounts": 4, "invoice_lines": 8}
+    data = opened(tmp_path / "out")
+    lines = billing(data).set_index("line_id")
+    assert lines["monthly"].to_dict() == {"l1": 20.0, "l2": 20.0, "l3": -20.0, "l4": 50.0, "l5": 100.0, "l6": 0.0, "l7": 0.0, "l8": 30.0}
+    assert lines["billed"]["l8"] == 3000.0, "a yen has no cents"
+    assert lines["why_not"][["l6", "l7"]].tolist() == ["it is a one-off", "it is void"]
+    found = ledger(data, period="2026-02", per="row")
+    assert found[found["movement"] == "expansion"][["line_id", "amount"]].to_numpy().tolist() == [
+        ["l1", -20.0], ["l2", 20.0], ["l3", -20.0], ["l4", 50.0]]
+    assert found[found["movement"] == "closing"]["amount"].sum() == pytest.approx(50 + 100 + 30)
+
+
+def test_the_same_export_again_and_a_later_one_double_nothing(tmp_path):
+    first = written(tmp_path / "export", INVOICES[:4])
+    import_export("stripe", first, out=tmp_path / "out")
+    before = (tmp_path / "out" / "invoice_lines.parquet").read_bytes()
+    again = import_export("stripe", first, out=tmp_path / "out")
+    assert (again.read, again.known_files) == (0, 1)
+    assert (tmp_path / "out" / "invoice_lines.parquet").read_bytes() == before
+    paid = [*INVOICES[:4], {**INVOICES[4], "created": FEB + 60, "status": "paid"}]
+    done = import_export("stripe", written(tmp_path / "later", paid), out=tmp_path / "out")
+    assert done.tables["invoice_lines"] == 7
+    there = pd.read_parquet(tmp_path / "out" / "invoice_lines.parquet")
+    assert there["line_id"].is_unique
+    assert there.set_index("line_id")["status"]["l7"] == "paid"
+
+
+def test_a_subscription_tells_what_it_is_worth_by_its_price(tmp_path):
+    price = {"id": "p1", "object": "price", "created": JAN, "unit_amount": 120000, "currency": "usd", "nickname": "Team",
+             "recurring": {"interval": "year", "interval_count": 1, "usage_type": "licensed"}}
+    item = {"id": "si1", "object": "subscription_item", "created": JAN, "subscription": "s1", "quantity": 3, "price": price}
+    subscription = {"id": "s1", "object": "subscription", "customer": "c1", "created": JAN, "start_date": JAN, "status": "canceled",
+                    "ended_at": MIDDLE, "canceled_at": FEB, "trial_start": None, "trial_end": None,
+                    "items": {"object": "list", "data": [item]}}
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "subscriptions.json").write_text(json.dumps({"object": "list", "data": [subscription]}, indent=1))
+    import_export("stripe", export, out=tmp_path / "out")
+    data = connect(tmp_path / "out", as_of="2026-02-28")
+    found = ledger(data)
+    assert found[["movement", "account_id", "amount"]].to_numpy().tolist() == [["new", "c1", 300.0], ["churn", "c1", 300.0]]
+    assert found["plan"].tolist()[0] == "Team"
+
+
+def test_the_published_samples_are_read_whole(tmp_path):
+    exports = shared("data", "exports", "stripe")
+    for name, tables in (("fivetran", {"accounts": 16, "subscription_periods": 2, "invoice_lines": 3}),
+                         ("api", {"accounts": 1, "subscription_periods": 1, "invoice_lines": 2}),
+                         ("baremetrics_import_template.csv", {"accounts": 1, "subscription_periods": 2})):
+        done = import_export("stripe", exports / name, out=tmp_path / name)
+        assert done.tables == tables
+        assert done.set_aside == {}
+        connect(tmp_path / name)
+    rows = ledger(connect(tmp_path / "fivetran", as_of="2021-02-18"), per="row")
+    assert rows[["reference", "line_id", "billed"]].to_numpy().tolist() == [
+        ["bd665", "dsgjnik978", 0.65], ["cde3453", "briieugh4939", 1.0], ["ab1111", "gg665", 0.21]]
+
+
+def test_payments_of_a_start_up_are_found_again_line_by_line():
+    payments = shared("data", "startups") / "volatile_revenue.csv"
+    raw = pd.read_csv(payments)
+    frame = pd.DataFrame({"account_id": raw["user_id"], "issued_at": pd.to_datetime(raw["activity_date"]), "amount": raw["inc_amt"].round(2)})
+    data = connect({"invoice_lines": frame}, as_of="2024-08-17", playbook=Playbook(revenue={"service_months": 1}, data={"duplicates": "keep"}))
+    every = billing(data)
+    assert len(every) == len(raw) - len(data.rejected())
+    assert every["billed"].sum() == pytest.approx(frame["amount"].sum())
+    month = ledger(data, period="2024-05", movement="closing")["amount"].sum()
+    rows = ledger(data, period="2024-05", movement="closing", per="row")
+    last = pd.Timestamp("2024-06-01")
+    standing = frame[(frame["issued_at"] < last) & (frame["issued_at"] + pd.DateOffset(months=1) >= last)]
+    by_account = standing.groupby("account_id")["amount"].sum().clip(lower=0)
+    assert month == pytest.approx(by_account.sum())
+    assert rows["amount"].sum() == pytest.approx(month)
+
+
+def test_the_command_says_what_it_read_and_what_it_set_aside(tmp_path):
+    export = written(tmp_path / "export", INVOICES)
+    with (export / "invoices.jsonl").open("a") as stream:
+        stream.write("{broken\n[1, 2]\n" + json.dumps({"object": "planet", "id": 1}) + "\n")
+    said = CliRunner().invoke(cli, ["import", "stripe", str(export), "--out", str(tmp_path / "out")])
+    assert said.exit_code == 0, said.output
+    assert said.stdout.splitlines()[:6] == [
+        "Read 9 rows from 1 new file; 0 files were known.",
+        "Now there are: 4 accounts, 8 invoice_lines.",
+        f"Set aside, in {tmp_path / 'out' / 'set_aside.csv'}:",
+        "  2 rows: it is no JSON object",
+        "  1 row: its columns are those of no known row",
+        f"The playbook is {tmp_path / 'out' / 'playbook.toml'}. Read it, then run: plgkit report {tmp_path / 'out'}"]
+    aside = pd.read_csv(tmp_path / "out" / "set_aside.csv")
+    assert aside[["file", "line", "row"]].to_numpy().tolist() == [
+        ["invoices.jsonl", 7, "{broken"], ["invoices.jsonl", 8, "[1, 2]"], ["invoices.jsonl", 9, '{"object": "planet", "id": 1}']]
