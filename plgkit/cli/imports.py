@@ -14,7 +14,9 @@ from plgkit.readers.feeds import KINDS
 @click.argument("kind", metavar="KIND")
 @click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Folder to write the tables and the playbook to.")
-def import_command(kind: str, path: Path, out: Path) -> None:
+@click.option("--times-in", default="UTC", metavar="ZONE", show_default=True,
+              help="Zone in which times count that carry none: old Mixpanel projects count in the project's own.")
+def import_command(kind: str, path: Path, out: Path, times_in: str) -> None:
     """Read the export in PATH and write its tables to a folder, with a first playbook.
 
     Run it again with newer files: what was read before is known by its content, and rows that come twice count once.
@@ -36,7 +38,7 @@ def import_command(kind: str, path: Path, out: Path) -> None:
             click.echo(f"\r{text:<{width}}", nl=False, err=True)
             width = len(text)
 
-    done = import_export(kind, path, out=out, tell=tell)
+    done = import_export(kind, path, out=out, times_in=times_in, tell=tell)
     if width:
         click.echo("\r" + " " * width + "\r", nl=False, err=True)
     for line in as_lines(done):

@@ -12,6 +12,13 @@ from typing import Any
 from plgkit.errors import BadParameter
 
 KINDS: Mapping[str, str] = {
+    "posthog": "PostHog: batch exports as JSON Lines or Parquet, the table of events as CSV",
+    "mixpanel": "Mixpanel: raw export as JSON Lines, its table as CSV",
+    "amplitude": "Amplitude: zip of gzipped JSON Lines, its table as CSV",
+    "segment": "Segment: warehouse tables as CSV, JSON Lines or Parquet",
+    "rudderstack": "RudderStack: warehouse tables as CSV, JSON Lines or Parquet",
+    "ga4": "Google Analytics 4: BigQuery export as JSON Lines or Parquet",
+    "snowplow": "Snowplow: enriched events as TSV, the table of web events as CSV",
     "stripe": "Stripe: API objects as JSON, or table exports as CSV",
 }
 """Every export that can be read, and in which forms."""
@@ -71,7 +78,8 @@ class Reader:
 
     `keeps` are tables between staging and gathering, with their columns; `joins` makes staged tables of those.
     `unpack` finds the rows in a document that is no list of rows. `playbook` adds to the first playbook, knowing
-    which tables there are.
+    which tables there are. `names` are the columns of files that have no line of names. `zoned` says that times
+    may count in another zone than UTC.
     """
 
     kind: str
@@ -79,6 +87,8 @@ class Reader:
     keeps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     joins: Mapping[str, str] = field(default_factory=dict)
     unpack: Callable[[Any], list[Any] | None] | None = None
+    names: tuple[str, ...] = ()
+    zoned: bool = False
     playbook: Callable[[Collection[str]], str] | None = None
 
     @property

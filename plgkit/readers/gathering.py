@@ -88,29 +88,38 @@ def _identity(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     known = [name for (name,) in connection.execute(
         "SELECT DISTINCT known_id FROM (SELECT known_id FROM staged_events UNION ALL SELECT known_id FROM staged_people) "
         "WHERE known_id IS NOT NULL ORDER BY 1").fetchall()]
+    named = known
     links = [Link(*row) for row in connection.execute(
         "SELECT DISTINCT one_id, other_id, coalesce(CAST(said_at AS VARCHAR), ''), how FROM staged_links "
         "WHERE one_id IS NOT NULL AND other_id IS NOT NULL AND one_id <> other_id").fetchall()]
+    # Who is named as the id before an identification is nobody's name.
+    before = {link.one for link in links if link.how == "identify"}
+    known = [name for name in named if name not in before] or named
     found = people(links, known)
-    whose = pa.table({"id": pa.array(list(found.person), pa.string()), "person": pa.array(list(found.person.values()), pa.string())})
-    connection.register("whose_arrow", whose)
-    connection.execute("CREATE OR REPLACE TEMP TABLE whose AS SELECT * FROM whose_arrow")
-    connection.unregister("whose_arrow")
+    _register(connection, "known", {"id": known})
+    _register(connection, "whose", {"id": list(found.person), "person": list(found.person.values())})
     connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS SELECT {bool(known)} AS anybody")
     conflicts = [{"one": link.one, "other": link.other, "at": link.at, "how": link.how, "why": why} for link, why in found.conflicts]
     merged = sum(1 for name, person in found.person.items() if name != person)
     return {"known": len(known), "links": len(links), "ids_joined": merged, "conflicts": conflicts[:1000], "conflicts_in_all": len(conflicts)}
 
 
+def _register(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, list[str]]) -> None:
+    connection.register("arrow", pa.table({each: pa.array(values, pa.string()) for each, values in columns.items()}))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arrow")
+    connection.unregister("arrow")
+
+
 _PERSON = "coalesce(k.person, e.known_id)"
 _VISITOR_OF = "LEFT JOIN whose k ON k.id = e.known_id LEFT JOIN whose a ON a.id = e.anonymous_id"
-# Where nobody is ever known by name, every visitor is taken for a person.
-_WHO = f"CASE WHEN (SELECT anybody FROM named) THEN {_PERSON} ELSE coalesce({_PERSON}, a.person, e.anonymous_id) END"
+# What somebody did before the name was known is theirs; where nobody is ever known, every visitor is taken for a person.
+_WHO = (f"coalesce({_PERSON}, CASE WHEN NOT (SELECT anybody FROM named) THEN coalesce(a.person, e.anonymous_id) "
+        "WHEN a.person IN (SELECT id FROM known) THEN a.person END)")
 _QUERIES = {
     "users": f"""
         WITH seen AS (
             SELECT {_WHO} AS user_id, min(e.occurred_at) AS first_at, arg_max(e.account_id, e.occurred_at) FILTER (e.account_id IS NOT NULL) AS account_id
-            FROM staged_events e {_VISITOR_OF} GROUP BY 1),
+            FROM staged_events e {_VISITOR_OF} WHERE e.known_id IS NOT NULL OR NOT (SELECT anybody FROM named) GROUP BY 1),
         came AS (
             SELECT coalesce(k.person, a.person, e.anonymous_id) AS user_id, arg_min(e.channel, e.occurred_at) FILTER (e.channel IS NOT NULL) AS channel
             FROM staged_events e {_VISITOR_OF} GROUP BY 1),
@@ -151,7 +160,7 @@ _QUERIES |= {table: _latest(table) for table in ("subscription_periods", "invoic
 
 def _month_query(table: str, first: str, last: str) -> str:
     """The events of people, or the visits of those not signed in, of one month."""
-    once = (f"SELECT * EXCLUDE (place) FROM (SELECT *, row_number() OVER (PARTITION BY event_id ORDER BY received_at DESC NULLS LAST, hash(s) DESC) AS place "
+    once = (f"SELECT * EXCLUDE (place) FROM (SELECT *, row_number() OVER (PARTITION BY event_id ORDER BY received_at DESC NULLS LAST, length(properties) DESC NULLS LAST, hash(s) DESC) AS place "
             f"FROM staged_events s WHERE occurred_at >= TIMESTAMP '{first}' AND occurred_at < TIMESTAMP '{last}') WHERE place = 1")
     if table == "events":
         return (f"SELECT {_WHO} AS user_id, e.event, e.occurred_at, e.event_id, e.account_id, e.received_at, e.session_id, e.properties "

@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import lzma
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from plgkit.errors import NoData, UnreadableExport
+from plgkit.readers.feeds import Reader
 
 BATCH_ROWS, BATCH_BYTES = 40_000, 24_000_000
 LONGEST_DOCUMENT = 600_000_000
@@ -102,14 +104,14 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:20]
 
 
-def batches(piece: Piece, *, after: int, unpack: Callable[[Any], list[Any] | None] | None) -> Iterator[Batch]:
+def batches(piece: Piece, reader: Reader, *, after: int = 0) -> Iterator[Batch]:
     """The rows of a piece after line `after`, in batches that fit into memory."""
     if piece.form == "parquet":
         yield from _of_parquet(piece, after)
     elif piece.form in ("csv", "tsv"):
-        yield from _gathered(_of_csv(piece), after)
+        yield from _gathered(_of_csv(piece, reader.names), after)
     elif _is_document(piece):
-        yield from _gathered(_of_document(piece, unpack), after)
+        yield from _gathered(_of_document(piece, reader.unpack), after)
     else:
         yield from _gathered(_of_lines(piece), after)
 
@@ -218,7 +220,7 @@ def unpacked(document: Any) -> list[Any]:
     return [document]
 
 
-def _of_csv(piece: Piece) -> Iterator[Row]:
+def _of_csv(piece: Piece, names_without: tuple[str, ...]) -> Iterator[Row]:
     """Rows of a CSV as JSON, empty cells as null; a line with another number of cells is none."""
     faults: list[tuple[int, str, str]] = []
 
@@ -232,10 +234,14 @@ def _of_csv(piece: Piece) -> Iterator[Row]:
             except UnicodeDecodeError:
                 faults.append((number, "it is not UTF-8", line.decode("utf-8", "replace").strip()))
 
-    reader = csv.reader(text(), delimiter="\t" if piece.form == "tsv" else ",")
-    names, last = next(reader, []), 1
-    for cells in reader:
-        last = reader.line_num + len(faults)
+    # In tab-separated exports a quotation mark is a character like any other.
+    cells_of = csv.reader(text(), delimiter="\t", quoting=csv.QUOTE_NONE) if piece.form == "tsv" else csv.reader(text())
+    names, last = next(cells_of, []), 1
+    first = []
+    if names_without and not set(names) & set(names_without):
+        names, first = list(names_without), [names]
+    for cells in itertools.chain(first, cells_of):
+        last = cells_of.line_num + len(faults)
         while faults:
             number, fault, line = faults.pop(0)
             yield number, None, fault, line

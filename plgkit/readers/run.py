@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import zoneinfo
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from plgkit.errors import BadSource, Busy, NoData
+from plgkit.errors import BadParameter, BadSource, Busy, NoData, nearest
 from plgkit.readers.feeds import KINDS, Reader, reader
 
 STAGED_IN, SET_ASIDE = ".import", "set_aside.csv"
@@ -27,7 +28,7 @@ class Imported:
     playbook: Path
 
 
-def import_export(kind: str, path: str | Path, *, out: str | Path, tell: Callable[[str, int, int], None] | None = None) -> Imported:
+def import_export(kind: str, path: str | Path, *, out: str | Path, times_in: str = "UTC", tell: Callable[[str, int, int], None] | None = None) -> Imported:
     """Read an export and write plgkit's tables as Parquet into a folder, with a first playbook.
 
     Running it again adds only what is new: a file that was read is known by its content, and a row that comes
@@ -41,6 +42,8 @@ def import_export(kind: str, path: str | Path, *, out: str | Path, tell: Callabl
         A file or a folder; gzip and zip are read as they are.
     out
         The folder to write to.
+    times_in
+        The zone in which times count that carry none, such as "US/Pacific"; only for exports that have such.
     tell
         Called with a file's name, the rows read so far and the files still to read.
 
@@ -62,6 +65,7 @@ def import_export(kind: str, path: str | Path, *, out: str | Path, tell: Callabl
     from filelock import FileLock, Timeout
 
     source, target, made_by = Path(path), Path(out), reader(kind)
+    _check_zone(made_by, times_in)
     if not source.exists():
         raise BadSource(f"{source} is not there.")
     staged = target / STAGED_IN
@@ -69,12 +73,12 @@ def import_export(kind: str, path: str | Path, *, out: str | Path, tell: Callabl
     (staged / ".gitignore").write_text("*\n", encoding="utf-8")
     try:
         with FileLock(staged / "lock", timeout=0):
-            return _imported(made_by, source, target, staged, tell or (lambda *_: None))
+            return _imported(made_by, source, target, staged, tell or (lambda *_: None), times_in)
     except Timeout:
         raise Busy(target) from None
 
 
-def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: Callable[[str, int, int], None]) -> Imported:
+def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: Callable[[str, int, int], None], zone: str) -> Imported:
     from plgkit.readers.gathering import gather
     from plgkit.readers.pieces import pieces
     from plgkit.readers.staging import database, stage
@@ -90,7 +94,7 @@ def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: C
                 tell(piece.name, read, len(found) - place)
 
             before = read
-            stage(connection, made_by, piece, folder, progress)
+            stage(connection, made_by, piece, folder, progress, zone=zone)
             known, new = (known, new + 1) if read > before else (known + 1, new)
         state = gather(connection, staged, target)
         set_aside = _set_aside(connection, staged, target)
@@ -103,6 +107,13 @@ def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: C
                      + (f" ({why})." if why else "."))
     return Imported(target, state["rows"], read, new, known, set_aside, state["identity"]["conflicts_in_all"],
                     _playbook(target, made_by, state["rows"]))
+
+
+def _check_zone(made_by: Reader, zone: str) -> None:
+    if zone not in zoneinfo.available_timezones():
+        raise BadParameter("times_in", zone, expected=f"a time zone such as Europe/Vienna. {nearest(zone, zoneinfo.available_timezones())}")
+    if zone != "UTC" and not made_by.zoned:
+        raise BadParameter("times_in", zone, expected=f"nothing: the times of {KINDS[made_by.kind].partition(':')[0]} are UTC")
 
 
 def _set_aside(connection, staged: Path, target: Path) -> dict[str, int]:

@@ -36,7 +36,7 @@ def database(spill: Path, *, memory: str = "600MB") -> duckdb.DuckDBPyConnection
 
 
 def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, folder: Path,
-          tell: Callable[[int], None] = lambda rows: None) -> dict[str, Any]:
+          tell: Callable[[int], None] = lambda rows: None, *, zone: str = "UTC") -> dict[str, Any]:
     """Read a piece into `folder`, unless that is done; what was read, by table, and what was set aside.
 
     Every batch is a file of its own that appears in one step, before the state that says so: whoever is killed
@@ -48,7 +48,8 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
         return state
     home.mkdir(parents=True, exist_ok=True)
     state["file"] = piece.name
-    for batch in batches(piece, after=state["done"], unpack=reader.unpack):
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE told AS SELECT '{zone}' AS zone")
+    for batch in batches(piece, reader, after=state["done"]):
         number = len(state["batches"])
         counts, rejected = _batch(connection, reader, piece, batch, home, number)
         state["batches"].append(counts)
@@ -128,7 +129,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     needs = " ".join(f"WHEN {column} IS NULL THEN '{why}'" for column, why in feed.needs.items())
     reason = f"CASE {needs} END" if needs else "CAST(NULL AS VARCHAR)"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT line, text, {chosen}, rest FROM ("
+        f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT line, text, {chosen}, rest, zone FROM told, ("
         f"SELECT line, text, json_extract_string(text, [{paths}]) AS found, json_merge_patch('{{}}', json_merge_patch(text, '{others}')) AS rest "
         f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken}))")
     connection.execute("CREATE OR REPLACE TEMP TABLE wanting AS SELECT line, reason, text FROM read WHERE reason IS NOT NULL")

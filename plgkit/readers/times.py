@@ -30,3 +30,8 @@ def any_time(text: str, *, zone: str = "UTC") -> str:
 def sane(moment: str) -> str:
     """The time, or NULL where no clock can have shown it: year 1 and year 9999 mean never."""
     return f"CASE WHEN ({moment}) BETWEEN TIMESTAMP '{SANE[0]}' AND TIMESTAMP '{SANE[1]}' THEN ({moment}) END"
+
+
+def local(moment: str) -> str:
+    """A time that counts in the zone the import was told (`zone`, UTC by default)."""
+    return f"timezone('UTC', timezone(zone, {moment}))"

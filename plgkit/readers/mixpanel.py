@@ -1,0 +1,66 @@
+"""Mixpanel: the raw export as JSON Lines, and its table as data pipelines export it (CSV).
+
+`time` is in seconds, or in milliseconds where the export was asked for so. In projects from before 2023 it counts in the
+project's own time zone: say which with `--times-in`. Ids from before a person was known are joined as Mixpanel says.
+"""
+
+from __future__ import annotations
+
+from plgkit.readers.feeds import Feed, Reader
+from plgkit.readers.phrases import channel, links, listed, made_id, properties, within
+from plgkit.readers.times import epoch, local, written
+
+CONTROL = ("$identify", "$create_alias", "$merge", "$experiment_started")
+_TIME = within("time")
+_AT = local(epoch(_TIME))
+_ID, _DEVICE = within("distinct_id"), within("$device_id")
+_ANONYMOUS = f"(starts_with({_ID}, '$device:') OR coalesce({_ID} = {_DEVICE}, false)) AND {within('$user_id')} IS NULL"
+_KNOWN, _UNKNOWN = f"CASE WHEN NOT ({_ANONYMOUS}) THEN coalesce({within('$user_id')}, {_ID}) END", f"CASE WHEN {_ANONYMOUS} THEN {_ID} END"
+_ROW = f"coalesce({within('$insert_id')}, {made_id('event', 'properties')})"
+_MERGED = "from_json(json_extract(properties, '$.\"$distinct_ids\"'), '[\"VARCHAR\"]')"
+
+_EVENTS = Feed(
+    "events", {"event": None, "properties": None}, ("event", "properties"),
+    {
+        "events": f"""
+            SELECT {_ROW} AS event_id, event, {_AT} AS occurred_at, {epoch(within('mp_processing_time_ms'))} AS received_at, {_KNOWN} AS known_id,
+                   {_UNKNOWN} AS anonymous_id, coalesce({within('$group_id')}, {within('company_id')}, {within('account_id')}) AS account_id,
+                   CAST(NULL AS VARCHAR) AS session_id,
+                   CASE WHEN {within('$current_url')} IS NOT NULL OR {within('utm_source')} IS NOT NULL
+                        THEN {channel(within('utm_medium'), within('utm_source'), within('$referring_domain'))} END AS channel,
+                   {properties()} AS properties FROM rows WHERE event NOT IN ({listed(CONTROL)})""",
+        "links": " UNION ALL ".join([
+            links(within("$anon_id"), within("$identified_id"), _AT, "identify", "event = '$identify'"),
+            links(within("$distinct_id_before_identity"), _ID, _AT, "identify", f"NOT ({_ANONYMOUS})"),
+            links(_DEVICE, within("$user_id"), _AT, "identify"),
+            links(f"'$device:' || {_DEVICE}", within("$user_id"), _AT, "identify"),
+            links(within("alias"), _ID, _AT, "alias", "event = '$create_alias'"),
+            f"SELECT {_MERGED}[1] AS one_id, {_MERGED}[2] AS other_id, {_AT} AS said_at, 'merge' AS how FROM rows WHERE event = '$merge'"]),
+        "people": f"""
+            SELECT {_KNOWN} AS known_id, {_AT} AS said_at, {within('mp_country_code')} AS country FROM rows WHERE {_KNOWN} IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY known_id, country ORDER BY said_at) = 1""",
+        "exposures": f"""
+            SELECT {_ROW} AS row_id, {_KNOWN} AS known_id, {_UNKNOWN} AS anonymous_id, {within('Experiment name')} AS experiment,
+                   {within('Variant name')} AS variant, {_AT} AS exposed_at FROM rows WHERE event = '$experiment_started'""",
+    },
+    needs={"event": "it has no event", f"coalesce({_ID}, {within('$distinct_ids')})": "it has no distinct_id",
+           _AT: "its time cannot be read"})
+_TABLE_AT = local(written("time"))
+_TABLE = Feed(
+    "table", {"name": None, "time": None, "distinct_id": None},
+    ("name", "time", "distinct_id", "properties", "insert_id", "mp_processing_time_ms", "device_id", "distinct_id_before_identity", "mp_country_code",
+     "_file", "_line", "_fivetran_id", "_fivetran_synced", "event_id"),
+    {
+        "events": f"""
+            SELECT coalesce(insert_id, _fivetran_id) AS event_id, name AS event, {_TABLE_AT} AS occurred_at, {epoch('mp_processing_time_ms')} AS received_at,
+                   CASE WHEN NOT coalesce(distinct_id = device_id, false) THEN distinct_id END AS known_id,
+                   CASE WHEN coalesce(distinct_id = device_id, false) THEN distinct_id END AS anonymous_id,
+                   {properties()} AS properties FROM rows""",
+        "links": links("distinct_id_before_identity", "distinct_id", _TABLE_AT, "identify"),
+        "people": f"""
+            SELECT distinct_id AS known_id, {_TABLE_AT} AS said_at, mp_country_code AS country FROM rows WHERE NOT coalesce(distinct_id = device_id, false)
+            QUALIFY row_number() OVER (PARTITION BY distinct_id, mp_country_code ORDER BY said_at) = 1""",
+    },
+    needs={"name": "it has no event", "distinct_id": "it has no distinct_id", _TABLE_AT: "its time cannot be read"})
+
+READER = Reader("mixpanel", (_EVENTS, _TABLE), zoned=True)
