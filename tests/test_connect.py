@@ -140,6 +140,13 @@ def test_a_misspelt_event_is_named_with_the_nearest_one(tiny):
     assert str(caught.value) == "No event 'report_create' in table 'events'. Did you mean 'report_created'?"
 
 
+def test_an_event_that_comes_only_later_is_not_done_yet_rather_than_unknown():
+    events = pd.DataFrame({"user_id": ["a", "a"], "event": ["opened", "exported"],
+                           "occurred_at": pd.to_datetime(["2026-01-05 10:00", "2026-02-05 10:00"])})
+    found = activation.rate(connect({"events": events}, as_of="2026-01-31"), event="exported", within_days=7, grain="month")
+    assert found[["numerator", "denominator"]].to_numpy().tolist() == [[0, 1]]
+
+
 @pytest.mark.parametrize(("source", "message"), [
     ("nowhere", "There is no 'nowhere' in {folder}/. Did you mean 'nowhere.csv'?"),
     ("notes.txt", "'notes.txt' ends in nothing known. Known are: .parquet, .csv, .csv.gz, .tsv, .tsv.gz, .jsonl, "

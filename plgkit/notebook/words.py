@@ -17,14 +17,14 @@ _LONGEST_NAME = 48
 
 
 def unknown(value: object) -> bool:
-    """Whether a value is missing or not finite.
+    """Whether a value is missing or not finite, or says already that it is not known.
 
     Examples
     --------
-    >>> unknown(None), unknown(float("nan")), unknown(0)
-    (True, True, False)
+    >>> unknown(None), unknown(float("nan")), unknown("not known"), unknown(0)
+    (True, True, True, False)
     """
-    if value is None or value is pd.NaT or value is pd.NA:
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, str) and value == UNKNOWN):
         return True
     return isinstance(value, (int, float)) and not math.isfinite(value)
 

@@ -6,6 +6,8 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 
+from plgkit.schema import TABLES
+
 from . import toml
 from .match import Guess, SourceTable, guess_tables
 from .words import BOT, EDITOR, FIRST_VALUE, MEANINGS, NOISE, PAID, VIEWER
@@ -114,6 +116,9 @@ def _table(name: str, guess: Guess, tables: Mapping[str, SourceTable]) -> str:
 
 def _pattern(source: SourceTable, tables: Mapping[str, SourceTable]) -> str:
     """The file's name, or a pattern where several files have the same columns and a common beginning."""
+    folder, _, file = source.name.partition("/")
+    if folder in TABLES and "/" not in file and file:
+        return f"{folder}/*.{file.partition('.')[2]}"
     alike = [
         each.name for each in tables.values() if each.is_file and each.columns.keys() == source.columns.keys()
     ]

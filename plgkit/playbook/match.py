@@ -196,7 +196,8 @@ def _from_events(found: dict[str, Guess]) -> dict[str, Guess]:
             "events": replace(events, extra=tuple(mine)),
             "users": Guess(events.source, columns, extra=extra, first_only=True, why=why),
         }
-    if "accounts" not in found and account:
+    told = account and (account not in events.source.sample or events.source.sample[account].notna().any())
+    if "accounts" not in found and told:
         why = ("There is no table of accounts, so an account begins with its first event.",)
         columns = {"account_id": account, "created_at": when}
         found = found | {"accounts": Guess(events.source, columns, first_only=True, why=why)}

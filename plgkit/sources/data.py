@@ -190,6 +190,14 @@ class Data:
         return self._memo["event_names"]
 
     @property
+    def _all_event_names(self) -> list[str]:
+        """The names of all events, also of those that only come after `as_of`, as what is new in a product does."""
+        if "all_event_names" not in self._memo:
+            names = self.everything["events"].select("event").distinct()
+            self._memo["all_event_names"] = sorted(self.run(names)["event"])
+        return self._memo["all_event_names"]
+
+    @property
     def tells_families(self) -> bool:
         """Whether anybody is known to have an account or to have come by somebody."""
         if "tells_families" not in self._memo:
@@ -203,12 +211,13 @@ class Data:
         Raises
         ------
         UnknownEvent
-            If a name occurs nowhere: a misspelt name would otherwise read as nothing done.
+            If a name occurs nowhere, nor after `as_of`: a misspelt name would otherwise read as nothing done.
         """
         wanted = [names] if isinstance(names, str) else list(names)
-        for name in wanted:
-            if name not in self.event_names and self.event_names:
-                raise UnknownEvent(name, self.event_names)
+        strange = [name for name in wanted if name not in self.event_names] if self.event_names else []
+        for name in strange:
+            if name not in self._all_event_names:
+                raise UnknownEvent(name, self._all_event_names)
         events = self.events
         return events.filter(events.event == wanted[0] if len(wanted) == 1 else events.event.isin(wanted))
 
