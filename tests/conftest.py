@@ -36,7 +36,7 @@ def tiny() -> Data:
     return tiny_company()
 
 
-@pytest.fixture(scope="session", params=["postgres", "spark"])
+@pytest.fixture(scope="session", params=["postgres", "spark", "clickhouse"])
 def server(request: pytest.FixtureRequest) -> Iterator[ibis.BaseBackend]:
     """Each engine that is not DuckDB, running for real."""
     with getattr(engines, request.param)() as connection:

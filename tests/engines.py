@@ -16,11 +16,13 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from plgkit.schema import TABLES
 
-ENGINES = ("duckdb", "postgres", "spark")
+ENGINES = ("duckdb", "postgres", "spark", "clickhouse")
 
 
 def lacking(reason: str) -> None:
@@ -100,6 +102,24 @@ def spark() -> Iterator[ibis.BaseBackend]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def clickhouse() -> Iterator[ibis.BaseBackend]:
+    """ClickHouse inside this process. Without `join_use_nulls` it fills the missing side of a join with zeros."""
+    try:
+        import chdb  # noqa: F401
+    except ImportError:
+        lacking("chdb is not installed (requirements-dev.txt)")
+    connection = _in_process("default")
+    yield connection
+    for each in [connection, *_here]:
+        each.disconnect()
+    _here.clear()
+
+
+def _in_process(database: str) -> ibis.BaseBackend:
+    return ibis.clickhouse.connect(dsn="chdb://memory", interface="chdb", database=database, settings={"join_use_nulls": 1})
+
+
 def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> ibis.BaseBackend:
     """Write frames as tables of a place of their own in the engine, and connect there."""
     kinds = {"time": "timestamp(6)", "date": "date", "string": "string", "json": "string", "money": "float64",
@@ -107,14 +127,25 @@ def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> ibis.
     place = _place(connection)
     for name, frame in frames.items():
         schema = ibis.schema({column: kinds[TABLES[name][column].kind] for column in frame.columns})
-        place.create_table(name, _plain(frame, name), schema=schema)
+        if place.name == "clickhouse":
+            _through_a_file(place, name, _plain(frame, name), schema)
+        else:
+            place.create_table(name, _plain(frame, name), schema=schema)
     if place.name == "postgres":
         place.raw_sql("ANALYZE").close()
     return place
 
 
+def _through_a_file(place: ibis.BaseBackend, name: str, frame: pd.DataFrame, schema: ibis.Schema) -> None:
+    """ClickHouse inside a process takes no rows from outside but files."""
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        pq.write_table(pa.Table.from_pandas(frame, schema=schema.to_pyarrow(), preserve_index=False), file.name)
+        place.raw_sql(f"CREATE TABLE {name} ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM file('{file.name}', Parquet)")
+
+
 _numbers = itertools.count(1)
 _places: list[ibis.BaseBackend] = []
+_here: list[ibis.BaseBackend] = []
 
 
 def _place(connection: ibis.BaseBackend) -> ibis.BaseBackend:
@@ -125,6 +156,10 @@ def _place(connection: ibis.BaseBackend) -> ibis.BaseBackend:
         known = connection.con.info
         _places.append(ibis.postgres.connect(host=known.host, port=known.port, user=known.user, database=name))
         return _places[-1]
+    if connection.name == "clickhouse":
+        connection.raw_sql(f"CREATE DATABASE {name}")
+        _here.append(_in_process(name))
+        return _here[-1]
     session = connection._session.newSession()
     session.sql(f"CREATE DATABASE {name}")
     session.sql(f"USE {name}")

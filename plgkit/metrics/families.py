@@ -12,6 +12,7 @@ from ibis.expr.types import BooleanValue, Column, Table
 
 from plgkit.metrics.people import first_of
 from plgkit.metrics.shapes import FAMILY_SUMS
+from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.digests import Digest
 
@@ -116,6 +117,7 @@ def summed(parts: Table, keys: list[str], *, of_one: bool = True, **more: ibis.D
 
     With `of_one`, rows without a family are of single people of whom each is hit once at most.
     """
+    parts = parts.mutate(hits=engine.whole(parts.hits), people=engine.whole(parts.people))
     hits, people = parts.hits, parts.people
     alone = parts.family.isnull() if of_one else ibis.literal(False)
     parts = parts.mutate(squares=alone.ifelse(hits, hits * hits), products=alone.ifelse(hits, hits * people),

@@ -214,6 +214,11 @@ def days_between(later: DateColumn, earlier: DateColumn) -> Column:
     return later.delta(earlier, unit="day").cast("int64")
 
 
+def whole(value: Column) -> Column:
+    """A count as a signed whole number: ClickHouse counts without a sign, and such numbers do not mix with others."""
+    return value.cast("float64").cast("int64")
+
+
 def seconds_between(later: TimestampColumn, earlier: TimestampColumn) -> Column:
     """Seconds from one instant to another, with their fraction, alike on every engine."""
     return (later.delta(earlier, unit="microsecond")).cast("float64") / 1_000_000

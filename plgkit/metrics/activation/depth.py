@@ -14,7 +14,7 @@ from ibis.expr.types import Table
 from plgkit.metrics import sessions as sittings
 from plgkit.metrics.people import closed, segmented, since_signup, within
 from plgkit.metrics.registry import measure
-from plgkit.sources import rollups
+from plgkit.sources import engine, rollups
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain, seconds_between
 from plgkit.stats import bootstrap, intervals
@@ -105,6 +105,7 @@ def engagement_depth(data: Data, *, sessions: int = 3, core: list[str] | None = 
                        & (rows.stop.isnull() | (rows.occurred_at < rows.stop)))
     done = rows.group_by("user_id").aggregate(
         events=rows.event.count(), features=rows.event.isin(core).ifelse(rows.event, ibis.null("string")).nunique())
+    done = done.mutate(events=engine.whole(done.events), features=engine.whole(done.features))
     done = sat.select("user_id", "minutes").left_join(done, "user_id").drop("user_id_right")
     return _cells(data, done, within_days=within_days, by=by, grain=grain)
 

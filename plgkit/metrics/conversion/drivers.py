@@ -13,6 +13,7 @@ from ibis.expr.types import Table
 
 from plgkit.metrics.conversion.early import Watched, watched
 from plgkit.metrics.registry import measure
+from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.stats import compare, intervals, strata
 
@@ -32,8 +33,8 @@ def _counted(found: Watched, most: int, by: str | None, breadths: list[str]) -> 
     busy = busy.mutate(busy=sum(((busy.active_days >= each).fill_null(False).ifelse(1, 0) for each in LEVELS), start=ibis.literal(0)))
 
     def part(rows: Table, kind: str, behaviour: ibis.Value, times: ibis.Value) -> Table:
-        return rows.select(*keys, kind=ibis.literal(kind), behaviour=behaviour, times=ibis.least(times, most).cast("int64"),
-                           busy=rows.busy.cast("int64"), hit=rows.hit)
+        return rows.select(*keys, kind=ibis.literal(kind), behaviour=behaviour, times=engine.whole(ibis.least(times, most)),
+                           busy=engine.whole(rows.busy), hit=rows.hit)
 
     did = found.events.inner_join(busy.select("account_id", "busy", "hit", *keys), "account_id")
     parts = [part(busy, EVERYBODY, ibis.literal(""), ibis.literal(0)), part(did, EVENT, did.event, did.times)]
