@@ -48,7 +48,7 @@ def complete(table: Table, raw: Expression, *, there: Sequence[str], playbook: P
         if column.name not in raw.columns:
             value = ibis.null(TYPES[column.kind])
         elif column.kind == "money":
-            value = (raw[column.name].cast("decimal(18, 2)") * _hundredths(table, raw, playbook)).round().cast("int64")
+            value = _minor(raw[column.name], _hundredths(table, raw, playbook))
         elif column.kind == "time":
             value = _plain_time(raw[column.name])
         else:
@@ -57,6 +57,15 @@ def complete(table: Table, raw: Expression, *, there: Sequence[str], playbook: P
     taken = set(table.names)
     beside = [raw[name] for name in raw.columns if name not in taken]
     return raw.select(*known, *beside)
+
+
+def _minor(amount: ibis.Value, hundredths: ibis.Value | float) -> ibis.Value:
+    """Whole minor units. Engines differ in how they make a decimal of a binary number: ClickHouse cuts, others round."""
+    if amount.type().is_floating():
+        scale = hundredths.cast("float64") if isinstance(hundredths, ibis.Value) else float(hundredths)
+        finite = (amount.abs() < 1e15).ifelse(amount, ibis.null("float64"))
+        return (finite * scale + 0.5).floor().cast("int64")
+    return (amount.cast("decimal(18, 2)") * hundredths).round().cast("int64")
 
 
 def _hundredths(table: Table, raw: Expression, playbook: Playbook) -> ibis.Value | float:
