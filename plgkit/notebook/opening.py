@@ -40,12 +40,12 @@ def start(source: str = "", *, as_of: str = "", playbook: str = "") -> Data:
         set_printers(shell)
     from plgkit import samples
 
-    place = Path(source) if source else samples.bundled_path()
+    place = source or str(samples.bundled_path())
     data = plgkit.connect(place, as_of=as_of or None, playbook=playbook or None)
     if shell is not None:
         from IPython.display import display
 
-        display(about(data, made_up=place.resolve() == samples.bundled_path().resolve()))
+        display(about(data, made_up=Path(place).resolve() == samples.bundled_path().resolve()))
     return data
 
 

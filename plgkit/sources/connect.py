@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from plgkit.playbook import Playbook
 from plgkit.playbook.read import read_playbook
 from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
-from plgkit.sources import billing, cache, ends, engine, files, gate, rollups
+from plgkit.sources import addresses, billing, cache, ends, engine, files, gate, inside, rollups
 from plgkit.sources.data import Data, describe_source
 from plgkit.sources.prepare import Finding, Prepared, as_json, prepare
 
@@ -34,7 +34,8 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
     source
         A folder (with a `playbook.toml`, or with files named like the tables), one Parquet, CSV or
         JSON Lines file (also .gz) of events, a DuckDB file, a mapping of pandas frames (or Arrow
-        tables) by table name, or an Ibis connection.
+        tables) by table name, an Ibis connection, or the address of a database, such as
+        postgres://ann@db.example.com/shop; its password comes from the environment.
     as_of
         The last day counted, in the product's time zone; later rows change nothing. By default the
         last complete day: one that a later row follows, or whose last hour holds a row.
@@ -67,9 +68,14 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
       users                    2 rows  06 Jan 2025 - 07 Jan 2025, from first events
       missing: accounts, visits, subscriptions, invites, surveys, spend, exposures
     """
+    if isinstance(source, str) and source.startswith("duckdb://"):
+        source = source.removeprefix("duckdb://")
     if isinstance(source, Mapping):
         words = _playbook(playbook, None)
         connection, prepared, made = _from_frames(source, words)
+    elif addresses.is_address(source):
+        words = _playbook(playbook, None)
+        connection, prepared, made = _from_connection(addresses.open_address(source), words, keep=True)
     elif isinstance(source, ibis.BaseBackend):
         words = _playbook(playbook, None)
         connection, prepared, made = _from_connection(source, words)
@@ -135,16 +141,18 @@ def _keep_in(connection: ibis.BaseBackend):
     return store
 
 
-def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook) -> dict[str, Table]:
+def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook,
+             store: Callable[[str, Table], Table] | None = None) -> dict[str, Table]:
     if "events" not in tables:
         return {}
-    days = engine.keep(connection, "activity", rollups.activity(tables["events"], playbook))
-    return {"activity": days,
-            "activity_week": engine.keep(connection, "activity_week", rollups.activity_week(days, playbook))}
+    store = store or (lambda name, rows: engine.keep(connection, name, rows))
+    words = cache.digest(playbook.activity.model_dump(mode="json"), playbook.product.week_start)
+    days = store(f"activity_{words[:6]}", rollups.activity(tables["events"], playbook))
+    return {"activity": days, "activity_week": store(f"activity_week_{words[:6]}", rollups.activity_week(days, playbook))}
 
 
-def _from_connection(connection: ibis.BaseBackend, playbook: Playbook) -> tuple:
-    """Rows stay in the engine: judged there once, in temporary tables."""
+def _from_connection(connection: ibis.BaseBackend, playbook: Playbook, *, keep: bool = False) -> tuple:
+    """Rows stay in the engine: judged there once, in temporary tables, or in tables of plgkit's own that outlast the session."""
     there = connection.list_tables()
     loaded = {}
     for name in TABLES:
@@ -157,9 +165,10 @@ def _from_connection(connection: ibis.BaseBackend, playbook: Playbook) -> tuple:
             schema, _dot, short = asked.rpartition(".")
             raw = connection.table(short, database=schema or None)
             loaded[name] = files.Loaded(_renamed(name, raw, source), raw.columns)
-    prepared = prepare(loaded, playbook, store=lambda name, rows: engine.keep(connection, name, rows),
-                       version=cache.digest(type(connection).__name__, _reading_facts(playbook)))
-    return connection, prepared, _rollups(connection, prepared.tables, playbook)
+    version = cache.digest(type(connection).__name__, _reading_facts(playbook), inside.state_of({name: each.table for name, each in loaded.items()}))
+    store = inside.keeper(connection, version) if keep else lambda name, rows: engine.keep(connection, name, rows)
+    prepared = prepare(loaded, playbook, store=store, version=version)
+    return connection, prepared, _rollups(connection, prepared.tables, playbook, store)
 
 
 def _renamed(name: str, raw: Table, source: TableMap) -> Table:

@@ -17,7 +17,7 @@ from ibis.expr.types import DateColumn, Table
 from plgkit.errors import BadSource, MissingRates, MissingTable, UnknownEvent
 from plgkit.playbook import Playbook
 from plgkit.schema import BILLING, TABLES
-from plgkit.sources import billing, engine
+from plgkit.sources import addresses, billing, engine
 from plgkit.sources.prepare import Finding
 
 _ANSWERING = "answering"
@@ -322,6 +322,8 @@ def _day(value: object) -> dt.date | None:
 
 def describe_source(source: object) -> str:
     """A source's name without the folders above it, so that equal runs print alike on every machine."""
+    if addresses.is_address(source):
+        return addresses.shown(str(source))
     if isinstance(source, (str, Path)):
         return Path(source).name
     if isinstance(source, Mapping):

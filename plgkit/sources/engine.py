@@ -97,7 +97,8 @@ def run(expression: Table) -> pd.DataFrame:
     frame = expression.execute()
     for name, kind in expression.schema().items():
         if kind.is_date() or kind.is_timestamp():
-            frame[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
+            found = pd.to_datetime(frame[name])
+            frame[name] = (found.dt.tz_convert("UTC").dt.tz_localize(None) if found.dt.tz else found).astype("datetime64[us]")
         elif kind.is_integer():
             frame[name] = frame[name].astype("Int64" if frame[name].isna().any() else "int64")
         elif kind.is_floating() or kind.is_decimal():

@@ -1,0 +1,186 @@
+"""Databases by address, such as postgres://ann@db.example.com/shop: passwords come from the environment and are never printed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import ibis
+
+from plgkit.errors import BadSource, nearest
+
+PASSWORD = "PLGKIT_PASSWORD"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A database that can be asked: its address, the packages it needs, where its password stands, how to open it."""
+
+    name: str
+    example: str
+    packages: tuple[str, ...]
+    extra: str
+    secrets: tuple[str, ...]
+    open: Callable[[SplitResult, dict[str, str], str | None], ibis.BaseBackend]
+
+
+def is_address(source: object) -> bool:
+    """Whether a source is the address of a database.
+
+    Examples
+    --------
+    >>> is_address("postgres://localhost/shop"), is_address("exports/events.csv")
+    (True, False)
+    """
+    return isinstance(source, str) and "://" in source
+
+
+def shown(address: str) -> str:
+    """An address as it may be printed: host and database, nothing that could be secret.
+
+    Examples
+    --------
+    >>> shown("clickhouse://ann@db.example.com:8443/shop?secure=1")
+    'clickhouse://db.example.com:8443/shop'
+    """
+    parts = urlsplit(address)
+    port = f":{parts.port}" if _port(parts) else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def open_address(address: str) -> ibis.BaseBackend:
+    """Open a database by its address, with the clock of UTC.
+
+    Raises
+    ------
+    BadSource
+        If the address or the database behind it cannot be used; without a password in the sentence.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise BadSource(f"The address cannot be read: {error}. An address looks like {ENGINES[0].example}.") from None
+    known = {scheme: engine for engine in ENGINES for scheme in _schemes(engine)}
+    if parts.scheme not in known:
+        raise BadSource(f"There is no engine {parts.scheme!r}. {nearest(parts.scheme, known)} An address looks like "
+                        f"{ENGINES[0].example}.")
+    engine = known[parts.scheme]
+    if parts.password is not None:
+        raise BadSource(f"The address of {shown(address)} carries a password. Leave it out and set {_listed(engine.secrets)} in the "
+                        "environment: addresses end up in logs.")
+    for package in engine.packages:
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise BadSource(f"{engine.name} needs a package that is not installed: python -m pip install 'plgkit[{engine.extra}]'.") from None
+    secret = next((os.environ[name] for name in engine.secrets if os.environ.get(name)), None)
+    try:
+        return engine.open(parts, dict(parse_qsl(parts.query)), secret)
+    except BadSource:
+        raise
+    except Exception as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        text = said[0].replace(secret, "***") if secret else said[0]
+        raise BadSource(f"{shown(address)} could not be opened: {text} (passwords are read from {_listed(engine.secrets)}).") from None
+
+
+def _schemes(engine: Engine) -> list[str]:
+    own = engine.example.partition(":")[0]
+    return [own, *{"postgres": ["postgresql"], "clickhouse": ["chdb"], "spark": ["sc"]}.get(own, [])]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " or ".join(names) if names else "nothing: it needs none"
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        raise BadSource(f"The port of {parts.scheme}://{parts.hostname} is no number.") from None
+
+
+def _given(**settings: object) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if value not in (None, "")}
+
+
+def _names(parts: SplitResult, *wanted: str) -> dict[str, str]:
+    """The parts of the path by their names: /catalog/schema."""
+    return dict(zip(wanted, [unquote(each) for each in parts.path.split("/") if each], strict=False))
+
+
+def _postgres(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    connection = ibis.postgres.connect(**_given(host=parts.hostname, port=_port(parts), user=parts.username, password=secret,
+                                                database=_names(parts, "database").get("database"), schema=options.get("schema")))
+    connection.raw_sql("SET TIME ZONE 'UTC'").close()
+    return connection
+
+
+def _clickhouse(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    # Without join_use_nulls the missing side of a join is zeros and the year 1970.
+    settings = {"join_use_nulls": 1}
+    database = _names(parts, "database").get("database", "default")
+    if parts.scheme == "chdb":
+        return ibis.clickhouse.connect(dsn="chdb://memory", interface="chdb", database=database, settings=settings)
+    secure = options.get("secure", "") in ("1", "true")
+    return ibis.clickhouse.connect(**_given(host=parts.hostname, port=_port(parts), user=parts.username, password=secret, database=database),
+                                   secure=secure, settings=settings)
+
+
+def _spark(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    from pyspark.sql import SparkSession
+
+    if parts.scheme == "sc":
+        token = f"/;token={secret};use_ssl=true" if secret else ""
+        session = SparkSession.builder.remote(f"sc://{parts.netloc}{token}").getOrCreate()
+    else:
+        here = parts.hostname in (None, "local")
+        master = f"local[{options.get('cores', '*')}]" if here else f"spark://{parts.netloc}"
+        session = SparkSession.builder.master(master).appName("plgkit").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    database = _names(parts, "database").get("database")
+    if database:
+        session.sql(f"USE `{database.replace('`', '')}`")
+    return ibis.pyspark.connect(session)
+
+
+def _databricks(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    return ibis.databricks.connect(**_given(server_hostname=parts.hostname, http_path=options.get("http_path"), access_token=secret,
+                                            **_names(parts, "catalog", "schema")))
+
+
+def _trino(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    return ibis.trino.connect(**_given(host=parts.hostname, port=_port(parts), user=parts.username, auth=secret,
+                                       **_names(parts, "database", "schema")), timezone="UTC")
+
+
+def _snowflake(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    names = _names(parts, "database", "schema")
+    connection = ibis.snowflake.connect(**_given(user=parts.username, password=secret, account=parts.hostname,
+                                                 database="/".join(names.values()), warehouse=options.get("warehouse"), role=options.get("role")))
+    connection.raw_sql("ALTER SESSION SET TIMEZONE = 'UTC', WEEK_START = 1").close()
+    return connection
+
+
+def _bigquery(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
+    return ibis.bigquery.connect(**_given(project_id=parts.hostname, dataset_id=_names(parts, "dataset").get("dataset"),
+                                          location=options.get("location")))
+
+
+ENGINES: tuple[Engine, ...] = (
+    Engine("PostgreSQL", "postgres://ann@db.example.com/shop?schema=analytics", ("psycopg",), "postgres", ("PGPASSWORD", PASSWORD), _postgres),
+    Engine("ClickHouse", "clickhouse://ann@db.example.com:8443/shop?secure=1", ("clickhouse_connect",), "clickhouse",
+           ("CLICKHOUSE_PASSWORD", PASSWORD), _clickhouse),
+    Engine("Spark", "spark://local/shop?cores=4, or sc://spark.example.com:15002/shop for Spark Connect", ("pyspark",), "spark",
+           ("SPARK_CONNECT_TOKEN", PASSWORD), _spark),
+    Engine("Databricks", "databricks://host.example.com/catalog/schema?http_path=/sql/1.0/warehouses/1", ("databricks.sql",), "databricks",
+           ("DATABRICKS_TOKEN", PASSWORD), _databricks),
+    Engine("Trino", "trino://ann@db.example.com:8443/catalog/schema", ("trino",), "trino", ("TRINO_PASSWORD", PASSWORD), _trino),
+    Engine("Snowflake", "snowflake://ann@account/database/schema?warehouse=small", ("snowflake.connector",), "snowflake",
+           ("SNOWFLAKE_PASSWORD", PASSWORD), _snowflake),
+    Engine("BigQuery", "bigquery://project/dataset", ("google.cloud.bigquery",), "bigquery", ("GOOGLE_APPLICATION_CREDENTIALS",), _bigquery),
+)
+"""The engines that can be opened by address; DuckDB files are opened by duckdb:// or by their path."""

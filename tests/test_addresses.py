@@ -1,0 +1,111 @@
+"""Databases by address: the same scorecard from each, kept tables made once, and no password in any sentence."""
+
+from __future__ import annotations
+
+import engines
+import ibis
+import pandas as pd
+import pytest
+
+from plgkit.errors import BadSource
+from plgkit.playbook import Playbook
+from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
+from plgkit.scorecard import scorecard
+from plgkit.sources import inside
+from plgkit.sources.connect import connect
+
+
+def address_of(place: ibis.BaseBackend) -> str:
+    if place.name == "postgres":
+        return f"postgres://{place.con.info.user}@{place.con.info.host}:{place.con.info.port}/{place.con.info.dbname}"
+    return f"chdb://memory/{place.current_database}" if place.name == "clickhouse" else f"spark://local/{place.current_database}?cores=2"
+
+
+@pytest.fixture(scope="module")
+def address(server) -> tuple[ibis.BaseBackend, str]:
+    place = engines.load(server, frames())
+    return place, address_of(place)
+
+
+@pytest.fixture
+def opened():
+    """Open an address, and close PostgreSQL's connections afterwards."""
+    made = []
+
+    def opened(address: str, **words):
+        made.append(connect(address, as_of=AS_OF, playbook=Playbook(**{**PLAYBOOK, **words})))
+        return made[-1]
+
+    yield opened
+    for data in made:
+        if data.connection.name == "postgres":
+            data.connection.disconnect()
+
+
+# Spark takes a second for each; the contract asks it every measure on its own.
+SOME = ["acquisition.signups", "activation.rate", "retention.user_churn", "conversion.free_to_paid", "expansion.nrr", "advocacy.nps"]
+
+
+def test_the_scorecard_of_a_database_is_that_of_the_same_files(address, tiny, opened):
+    place, where = address
+    asked = SOME if place.name == "pyspark" else None
+    pd.testing.assert_frame_equal(scorecard(opened(where), measures=asked), scorecard(tiny, measures=asked), rtol=1e-9)
+
+
+def test_tables_of_our_own_are_made_once_for_each_state_of_the_data(address, opened):
+    place, where = address
+
+    def kept() -> list[str]:
+        return sorted(name for name in place.list_tables(database=inside.SCHEMA) if not name.startswith("plgkit_"))
+
+    first = opened(where)
+    before = kept()
+    assert [name for name in before if name.startswith("partial")] == []
+    assert f"events_{first.version}" in before
+    again = opened(where)
+    assert again.version == first.version
+    assert kept() == before
+    changed = opened(where, leave_out={"user_ids": ["u1"]})
+    assert changed.version != first.version
+    assert set(before) < set(kept())
+
+
+def test_rows_stay_in_the_database_and_the_measure_names_our_table(address, opened):
+    from plgkit.metrics import retention
+
+    _, where = address
+    data = opened(where)
+    assert inside.SCHEMA in retention.user_churn.sql(data)
+
+
+@pytest.mark.parametrize(("address", "said"), [
+    ("oracle://db/shop", "There is no engine 'oracle'. It has: bigquery, chdb, clickhouse, databricks, postgres, postgresql, sc, snowflake, "
+     "spark, trino. An address looks like postgres://ann@db.example.com/shop?schema=analytics."),
+    ("postgres://ann:secret@db.example.com/shop", "The address of postgres://db.example.com/shop carries a password. Leave it out and set "
+     "PGPASSWORD or PLGKIT_PASSWORD in the environment: addresses end up in logs."),
+    ("snowflake://ann@account/db", "Snowflake needs a package that is not installed: python -m pip install 'plgkit[snowflake]'."),
+    ("postgres://db:seven/shop", "The port of postgres://db is no number."),
+    ("spark://local[2]/shop", "The address cannot be read: '2' does not appear to be an IPv4 or IPv6 address. An address looks like "
+     "postgres://ann@db.example.com/shop?schema=analytics.")])
+def test_an_address_that_cannot_be_used_is_a_sentence(address, said):
+    with pytest.raises(BadSource) as error:
+        connect(address)
+    assert str(error.value) == said
+
+
+def test_a_password_is_taken_from_the_environment_and_never_printed(monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "a-very-secret-word")
+    with pytest.raises(BadSource) as error:
+        connect("postgres://ann@127.0.0.1:9/shop")
+    assert "could not be opened" in str(error.value)
+    assert "secret-word" not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+def test_duckdb_has_an_address_too(tmp_path):
+    connection = ibis.duckdb.connect(tmp_path / "shop.duckdb")
+    for name, frame in frames().items():
+        connection.create_table(name, frame)
+    connection.disconnect()
+    data = connect(f"duckdb://{tmp_path}/shop.duckdb", as_of=AS_OF, playbook=Playbook(**PLAYBOOK))
+    assert len(data.run(data.users)) == 4
