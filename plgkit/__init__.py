@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from plgkit import charts, errors, learn, metrics, notebook, reports, samples, schema, scorecard
+    from plgkit import charts, errors, learn, metrics, notebook, quality, reports, samples, schema, scorecard
     from plgkit.definitions import compare, sensitivity
     from plgkit.metrics.funnels import funnel, step
     from plgkit.metrics.ledger.bills import billing
@@ -31,10 +31,10 @@ _LATER = {
     "ledger": "plgkit.metrics.ledger.lines",
     "billing": "plgkit.metrics.ledger.bills",
 }
-_MODULES = ("charts", "errors", "learn", "metrics", "notebook", "reports", "samples", "schema", "scorecard")
+_MODULES = ("charts", "errors", "learn", "metrics", "notebook", "quality", "reports", "samples", "schema", "scorecard")
 
 __all__ = ["Data", "__version__", "billing", "catalogue", "charts", "compare", "connect", "errors", "funnel", "learn",
-           "ledger", "metrics", "notebook", "reports", "samples", "schema", "scorecard", "sensitivity", "step"]
+           "ledger", "metrics", "notebook", "quality", "reports", "samples", "schema", "scorecard", "sensitivity", "step"]
 
 
 def __getattr__(name: str) -> object:
