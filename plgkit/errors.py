@@ -250,3 +250,8 @@ class UnreadableExport(BadSource):
 
     def __init__(self, file: str, fault: str):
         super().__init__(f"The file {file!r} {fault}.")
+class UnknownStage(PlgkitError, ValueError):
+    """A stage of the customer's life that is none."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"No stage {name!r}. {nearest(name, known)}")

@@ -8,13 +8,16 @@ import click
 @click.command("sample")
 @click.option("--people", type=click.IntRange(min=50), default=20_000, show_default=True, help="How many sign up.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Equal seeds give equal bytes.")
+@click.option("--broken", metavar="STAGE", help="A stage that goes wrong in the end, such as activation.")
+@click.option("--broken-from", metavar="DAY", help="The day on which that begins.")
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to; made where it is missing.")
-def sample_command(people: int, seed: int, out: str) -> None:
+def sample_command(people: int, seed: int, broken: str | None, broken_from: str | None, out: str) -> None:
     """Write the made-up company Acme Boards: nine tables as sorted Parquet, its playbook and its truth.
 
     \b
     Example:
       plgkit sample --people 50000 --out acme/
+      plgkit sample --broken activation --out broken/
       plgkit report acme/
     """
     from rich.console import Console
@@ -24,5 +27,6 @@ def sample_command(people: int, seed: int, out: str) -> None:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("making people", total=people)
-        write_company(out, people=people, seed=seed, progress=lambda done, _all: bar.update(task, completed=done))
+        write_company(out, people=people, seed=seed, broken=broken, broken_from=broken_from,
+                      progress=lambda done, _all: bar.update(task, completed=done))
     click.echo(f"Wrote {people:,} people to {out}.")

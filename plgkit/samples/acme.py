@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from plgkit.schema import TABLES
 
 from . import counting, dirt, frames, traffic
 from .block import Block, blocks, stream
+from .breaking import SOUND, Broken, broken_in
 from .people import DIRECT
 from .story import STORY, plain
 from .strangers import Strangers, strangers
@@ -37,13 +39,16 @@ class Company:
     tables: Mapping[str, pa.Table]
     truth: Mapping[str, object]
     playbook: str
+    broken: Broken = SOUND
 
     def write(self, directory: str | Path) -> Path:
         """Write the tables as Parquet files, with playbook.toml and truth.json beside them."""
-        return write_company(directory, people=self.people, seed=self.seed)
+        return _written(Path(directory), self.people, self.seed, self.broken, None)
 
 
-def company(*, people: int = 20_000, seed: int = 7) -> Company:
+def company(
+    *, people: int = 20_000, seed: int = 7, broken: str | None = None, broken_from: date | str | None = None
+) -> Company:
     """Make up Acme Boards: a kanban board that sells itself, from January 2025 to June 2026.
 
     All nine tables are there, with the dirt of real data: bots, staff, doubled and late
@@ -56,6 +61,10 @@ def company(*, people: int = 20_000, seed: int = 7) -> Company:
         Each stands for some 140 events and 37 visits.
     seed
         Names the draw. The same people and seed give the same rows everywhere.
+    broken
+        A stage that goes wrong, such as "activation"; the truth then says what and since when.
+    broken_from
+        The day on which that begins: April 2026, or January where the outcome takes 90 days to show.
 
     Returns
     -------
@@ -69,13 +78,16 @@ def company(*, people: int = 20_000, seed: int = 7) -> Company:
     ['accounts', 'events', 'exposures', 'invites', 'spend', 'subscriptions', 'surveys', 'users', 'visits']
     >>> acme.truth["set"]["retention"]["stays_if_activated"]
     0.6
+    >>> samples.company(people=50, broken="advocacy").truth["broken"]["what"]
+    'Invitations and links are accepted 0.3 times as often.'
     """
     parts: dict[str, list[pa.Table]] = {}
     truth: dict[str, object] = {}
-    for name, table in _tables(_checked(people), seed, truth, None):
+    wrong = broken_in(broken, broken_from)
+    for name, table in _tables(_checked(people), seed, truth, None, wrong):
         parts.setdefault(name, []).append(frames.undone(table))
     tables = {name: pa.concat_tables(parts[name]).combine_chunks() for name in TABLES if name in parts}
-    return Company(people, seed, MappingProxyType(tables), _frozen(truth), playbook(people))
+    return Company(people, seed, MappingProxyType(tables), _frozen(truth), playbook(people), wrong)
 
 
 def write_company(
@@ -83,6 +95,8 @@ def write_company(
     *,
     people: int = 20_000,
     seed: int = 7,
+    broken: str | None = None,
+    broken_from: date | str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write what `company` makes, block by block, so that no more than one block is in memory.
@@ -91,16 +105,20 @@ def write_company(
     ----------
     directory
         Made if it is not there; files of the same names in it are replaced.
-    people, seed
+    people, seed, broken, broken_from
         As of `company`.
     progress
         Called with the number of people written so far and of all people.
     """
-    out = Path(directory)
+    return _written(Path(directory), people, seed, broken_in(broken, broken_from), progress)
+
+
+def _written(out: Path, people: int, seed: int, broken: Broken, progress: Progress | None) -> Path:
+    people = _checked(people)
     out.mkdir(parents=True, exist_ok=True)
     truth: dict[str, object] = {}
     with Files(out) as written:
-        for name, table in _tables(_checked(people), seed, truth, progress):
+        for name, table in _tables(people, seed, truth, progress, broken):
             written.add(name, table)
     (out / "playbook.toml").write_text(playbook(people), encoding="utf-8", newline="\n")
     (out / "truth.json").write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8", newline="\n")
@@ -138,11 +156,12 @@ def _tables(
     seed: int,
     truth: dict[str, object],
     progress: Progress | None,
+    broken: Broken,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Give the pieces of every table in their order, and fill in the truth at the end."""
     used, tally, rows, soiled = _Used(), counting.Tally(), Counter(), Counter()
     nameless, last_month = [], 0
-    for block in blocks(people, seed):
+    for block in blocks(people, seed, broken):
         counting.count(block, tally, rows)
         last_month += counting.signups_of_last_month(block)
         received = dirt.receive(stream(seed, block.number, "dirt"), block.done, block.people.account)
@@ -163,7 +182,7 @@ def _tables(
     received = dirt.receive(stream(seed, _LAST, "dirt"), things, account)
     yield "events", _events(received, seed, _LAST, used, soiled, nameless)
     yield from (("events", each) for each in nameless)
-    truth.update(_truth(people, seed, tally, rows, soiled, those, last_month))
+    truth.update(_truth(people, seed, tally, rows, soiled, those, last_month) | broken.truth())
 
 
 def _of_block(block: Block, used: _Used) -> Iterator[tuple[str, pa.Table]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .breaking import SOUND, Broken
 from .clock import DAY, END, NEVER
 from .money import Accounts
 from .story import STORY
@@ -27,7 +28,7 @@ class Changes:
     sales: np.ndarray
 
 
-def bill(rng: np.random.Generator, accounts: Accounts) -> tuple[Changes, np.ndarray]:
+def bill(rng: np.random.Generator, accounts: Accounts, broken: Broken = SOUND) -> tuple[Changes, np.ndarray]:
     """Follow every paying account; also tell when each stopped for good (`NEVER` if it did not)."""
     payers = np.flatnonzero(accounts.pays < NEVER)
     n = len(payers)
@@ -41,7 +42,7 @@ def bill(rng: np.random.Generator, accounts: Accounts) -> tuple[Changes, np.ndar
     rows = [(payers, now.copy(), plan, seats, sales)]
     while n and (now < END).any():
         now = now + _MONTH + (rng.random(n) * 2 * DAY).astype(np.int64)
-        plan, seats, active, sales, moved = _month(rng, plan, seats, active, sales)
+        plan, seats, active, sales, moved = _month(rng, plan, seats, active, sales, broken.factor("expansion", now))
         moved &= now < END
         stopped = np.where(moved, np.where(active, NEVER, now), stopped)
         rows.append((payers[moved], now[moved], plan[moved], np.where(active, seats, 0)[moved], sales[moved]))
@@ -62,13 +63,13 @@ def _month(
     seats: np.ndarray,
     active: np.ndarray,
     sales: np.ndarray,
+    worse: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw what a month brings: an end, fewer seats, more seats, a higher plan, or a return."""
     truth, luck = STORY.money, rng.random(len(plan))
-    edges = np.cumsum(
-        [truth.monthly_churn, truth.monthly_contraction, truth.monthly_expansion, truth.monthly_upgrade]
-    )
-    what = np.searchsorted(edges, luck, side="right")
+    bad = [truth.monthly_churn * worse, truth.monthly_contraction * worse]
+    good = [truth.monthly_expansion / worse, truth.monthly_upgrade / worse]
+    what = (np.cumsum(bad + good, axis=0) <= luck).sum(axis=0)
     ends = active & (what == 0)
     returns = ~active & (rng.random(len(plan)) < truth.comes_back / 5)
     fewer = np.minimum(np.floor(seats * (0.6 + 0.3 * rng.random(len(plan)))), seats - 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import billing, dirt, growth, habits, money, traffic, voices
+from .breaking import SOUND, Broken
 from .clock import END
 from .habits import Done
 from .people import People
@@ -51,22 +52,22 @@ class Block:
     visits: traffic.Visits
 
 
-def blocks(people: int, seed: int) -> Iterator[Block]:
+def blocks(people: int, seed: int, broken: Broken = SOUND) -> Iterator[Block]:
     """Draw the blocks of a company of so many people, one after the other."""
     for number, first in enumerate(range(0, people, SIZE)):
-        yield draw(number, min(SIZE, people - first), seed)
+        yield draw(number, min(SIZE, people - first), seed, broken)
 
 
-def draw(number: int, size: int, seed: int) -> Block:
+def draw(number: int, size: int, seed: int, broken: Broken = SOUND) -> Block:
     """Draw one block."""
-    people, invites = growth.grow(stream(seed, number, "growth"), size)
+    people, invites = growth.grow(stream(seed, number, "growth"), size, broken)
     chance = stream(seed, number, "money")
-    accounts = money.open_accounts(chance, people)
-    changes, ended = billing.bill(stream(seed, number, "billing"), accounts)
+    accounts = money.open_accounts(chance, people, broken)
+    changes, ended = billing.bill(stream(seed, number, "billing"), accounts, broken)
     money.stay_for_money(chance, people, accounts, ended)
 
     chance = stream(seed, number, "habits")
-    sessions = habits.sessions(chance, people)
+    sessions = habits.sessions(chance, people, broken)
     parts = [
         habits.first_steps(chance, people),
         habits.things(chance, people, *sessions),

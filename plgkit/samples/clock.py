@@ -68,9 +68,11 @@ def times_of_day(rng: np.random.Generator, days: np.ndarray) -> np.ndarray:
     return MIDNIGHTS[days] + (part * length).astype(np.int64)
 
 
-def growing_days(rng: np.random.Generator, n: int, monthly_growth: float) -> np.ndarray:
-    """Draw the days on which `n` people arrive, more of them every month."""
-    weight = (1 + monthly_growth) ** (np.arange(DAYS) / 30.44) * (0.35 + 0.65 * RHYTHM)
+def growing_days(
+    rng: np.random.Generator, n: int, monthly_growth: float, factor: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Draw the days on which `n` people arrive, more of them every month, `factor` times as many."""
+    weight = (1 + monthly_growth) ** (np.arange(DAYS) / 30.44) * (0.35 + 0.65 * RHYTHM) * factor
     return np.searchsorted(np.cumsum(weight) / weight.sum(), rng.random(n))
 
 

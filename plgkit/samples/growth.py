@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from . import clock
+from .breaking import SOUND, Broken
 from .clock import DAY, END, HOUR, NEVER, WEEK
 from .people import INVITE, REFERRAL, People, join, newcomers
 from .story import STORY
@@ -31,13 +32,13 @@ class Invites:
         return Invites(*(getattr(self, each.name)[rows] for each in fields(self)))
 
 
-def grow(rng: np.random.Generator, size: int) -> tuple[People, Invites]:
+def grow(rng: np.random.Generator, size: int, broken: Broken = SOUND) -> tuple[People, Invites]:
     """Let a group of exactly `size` people grow: founders, their invitees, and so on."""
-    generation = _founders(rng, round(size * 0.8) + 40)
+    generation = _founders(rng, round(size * 0.8) + 40, broken)
     people, invites, first = [generation], [], 0
     accounts = len(generation)
     while len(generation):
-        sent = _invitations(rng, generation, first)
+        sent = _invitations(rng, generation, first, broken)
         came = np.flatnonzero(sent.accepted < NEVER)
         inviter, kind = sent.inviter[came], sent.kind[came]
         first += len(generation)
@@ -52,21 +53,23 @@ def grow(rng: np.random.Generator, size: int) -> tuple[People, Invites]:
             inviter,
             account,
             generation.root[inviter - first + len(generation)],
+            broken,
         )
         people.append(generation)
         invites.append(sent)
     return _cut(join(people), _join(invites), size)
 
 
-def _founders(rng: np.random.Generator, n: int) -> People:
-    signed_up = clock.times_of_day(rng, clock.growing_days(rng, n, STORY.growth.monthly))
+def _founders(rng: np.random.Generator, n: int, broken: Broken) -> People:
+    factor = broken.factor("acquisition", clock.MIDNIGHTS[:-1])
+    signed_up = clock.times_of_day(rng, clock.growing_days(rng, n, STORY.growth.monthly, factor))
     shares = np.array([STORY.channels[name].founders for name in CHANNELS])
     channel = rng.choice(len(CHANNELS), n, p=shares / shares.sum()).astype(np.int8)
     order = np.arange(n)
-    return newcomers(rng, signed_up, channel, np.full(n, -1), order, order)
+    return newcomers(rng, signed_up, channel, np.full(n, -1), order, order, broken)
 
 
-def _invitations(rng: np.random.Generator, people: People, first: int) -> Invites:
+def _invitations(rng: np.random.Generator, people: People, first: int, broken: Broken) -> Invites:
     """Draw what a generation sends: first invitations, later ones, and links to share."""
     n, truth = len(people), STORY.growth
     at_first = np.where(people.invites_at < NEVER, 1 + rng.poisson(truth.more_invites, n), 0)
@@ -92,12 +95,13 @@ def _invitations(rng: np.random.Generator, people: People, first: int) -> Invite
         (kind == 1) | (sent < np.maximum(people.leaves, people.settles + 1)[inviter])
     )
     inviter, sent, kind = inviter[still_there], sent[still_there], kind[still_there]
-    return Invites(inviter + first, sent, kind, np.full(len(sent), -1), _acceptance(rng, sent, kind))
+    return Invites(inviter + first, sent, kind, np.full(len(sent), -1), _acceptance(rng, sent, kind, broken))
 
 
-def _acceptance(rng: np.random.Generator, sent: np.ndarray, kind: np.ndarray) -> np.ndarray:
+def _acceptance(rng: np.random.Generator, sent: np.ndarray, kind: np.ndarray, broken: Broken) -> np.ndarray:
     truth = STORY.growth
-    accepts = rng.random(len(sent)) < np.where(kind == 1, truth.link_accepted, truth.invite_accepted)
+    chance = np.where(kind == 1, truth.link_accepted, truth.invite_accepted)
+    accepts = rng.random(len(sent)) < chance * broken.factor("advocacy", sent)
     at = sent + 90 + clock.delays(rng, len(sent), truth.accept_median_hours * HOUR, truth.accept_spread)
     return np.where(accepts & (at < END), at, NEVER)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import clock
+from .breaking import SOUND, Broken
 from .clock import DAY, DAYS, END, HOUR, NEVER, WEEK
 from .people import People
 from .story import STORY
@@ -80,9 +81,11 @@ def _look_around(rng: np.random.Generator, people: People) -> Done:
     return join(parts)
 
 
-def sessions(rng: np.random.Generator, people: People) -> tuple[np.ndarray, np.ndarray]:
+def sessions(
+    rng: np.random.Generator, people: People, broken: Broken = SOUND
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw all later sessions: who, and when each begins."""
-    person, day = _active_days(rng, people)
+    person, day = _active_days(rng, people, broken)
     more = rng.poisson(STORY.retention.more_sessions, len(person))
     start = clock.times_of_day(rng, day)
     who = np.repeat(person, 1 + more)
@@ -92,7 +95,9 @@ def sessions(rng: np.random.Generator, people: People) -> tuple[np.ndarray, np.n
     return who[inside], start[inside]
 
 
-def _active_days(rng: np.random.Generator, people: People) -> tuple[np.ndarray, np.ndarray]:
+def _active_days(
+    rng: np.random.Generator, people: People, broken: Broken
+) -> tuple[np.ndarray, np.ndarray]:
     n, truth = len(people), STORY.retention
     day = np.arange(DAYS, dtype=np.int16)[None, :]
 
@@ -118,6 +123,7 @@ def _active_days(rng: np.random.Generator, people: People) -> tuple[np.ndarray, 
     chance = np.where((settled | back) & here, habit[:, None].astype(np.float32), chance)
     chance = np.where(learns, np.float32(truth.second_week_daily), chance)
     chance *= clock.RHYTHM.astype(np.float32)[None, :]
+    chance *= broken.factor("engagement", clock.MIDNIGHTS[:-1]).astype(np.float32)[None, :]
     return np.nonzero(rng.random((n, DAYS), dtype=np.float32) < chance)
 
 

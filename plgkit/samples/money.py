@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import clock
+from .breaking import SOUND, Broken
 from .clock import DAY, END, HOUR, MINUTE, NEVER
 from .habits import Done, done, join
 from .people import People
@@ -37,7 +38,7 @@ class Accounts:
         return len(self.founder)
 
 
-def open_accounts(rng: np.random.Generator, people: People) -> Accounts:
+def open_accounts(rng: np.random.Generator, people: People, broken: Broken = SOUND) -> Accounts:
     """Draw what each account is, which signs of need it shows, and when it first pays."""
     founder = np.unique(people.account, return_index=True)[1]
     n = len(founder)
@@ -47,7 +48,7 @@ def open_accounts(rng: np.random.Generator, people: People) -> Accounts:
     fits &= (employees >= FIT_EMPLOYEES[0]) & (employees <= FIT_EMPLOYEES[1])
     signs = _signs(rng, people, founder)
     activated = people.activated[founder] < NEVER
-    pays, sales = _first_payment(rng, people, founder, signs, activated, fits, employees)
+    pays, sales = _first_payment(rng, people, founder, signs, activated, fits, employees, broken)
     abandons = (pays == NEVER) & people.stays[founder] & (rng.random(n) < 0.09)
     return Accounts(
         founder,
@@ -97,6 +98,7 @@ def _first_payment(
     activated: np.ndarray,
     fits: np.ndarray,
     employees: np.ndarray,
+    broken: Broken,
 ) -> tuple[np.ndarray, np.ndarray]:
     n, truth, per = len(founder), STORY.money, STORY.money.pays_per
     tries = signs["trial"] < NEVER
@@ -111,14 +113,31 @@ def _first_payment(
         + per["trial"] * tries
         + per["need"] * signs["need"]
     )
-    pays = rng.random(n) < _share(odds) * np.where(people.stays[founder], 1.0, 0.15)
+    chance = _share(odds) * np.where(people.stays[founder], 1.0, 0.15)
+    luck = rng.random(n)
     after_trial = signs["trial"] + np.clip(rng.normal(14.3, 3.5, n), 1.5, 29.0) * DAY
     pushed = np.where(signs["limit_at"] < NEVER, signs["limit_at"], people.signed_up[founder])
     without = pushed + np.maximum(clock.delays(rng, n, 18 * DAY, 0.8), HOUR)
     at = np.where(tries, after_trial, without).astype(np.int64)
+    pays = luck < _dulled(chance, signs, at, broken) * broken.factor("conversion", at)
     sales = (employees > 110) & (rng.random(n) < truth.sales_share_of_large)
     at = at + np.where(sales & pays, rng.exponential(12 * DAY, n), 0).astype(np.int64)
     return np.where(pays & (at < END), at, NEVER), sales
+
+
+def _dulled(chance: np.ndarray, signs: dict[str, np.ndarray], at: np.ndarray, broken: Broken) -> np.ndarray:
+    """Once signs of need lead nowhere, as many accounts pay as before, but not those that show them."""
+    begun, tries = broken.begun("pql", at), signs["trial"] < NEVER
+    shows = (signs["pricing"] >= 2) | np.any(
+        [signs[each] < NEVER for each in ("limit_at", "integration_at", "premium_at")], axis=0
+    )
+    dulled = np.where(begun & shows, chance * broken.factor("pql", at), chance)
+    for group in (begun & tries, begun & ~tries):
+        others = group & ~shows
+        lost = chance[group].sum() - dulled[group].sum()
+        if others.any():
+            dulled[others] = np.minimum(chance[others] * (1 + lost / chance[others].sum()), 0.9)
+    return dulled
 
 
 def stay_for_money(rng: np.random.Generator, people: People, accounts: Accounts, ended: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from . import clock
+from .breaking import SOUND, Broken
 from .clock import DAY, HOUR, MINUTE, NEVER, WEEK
 from .story import STORY
 from .words import CHANNELS, COUNTRY_SHARES
@@ -57,13 +58,14 @@ def newcomers(
     inviter: np.ndarray,
     account: np.ndarray,
     root: np.ndarray,
+    broken: Broken = SOUND,
 ) -> People:
     """Draw all that is true of people who sign up at these times by these channels."""
     n = len(signed_up)
     curiosity = np.clip(rng.standard_normal(n), -2.5, 2.5)
     guided = variants(rng, clock.day_of(signed_up), "guided_start")
-    steps = _first_steps(rng, signed_up, channel, curiosity, guided)
-    stays, settles, leaves = _staying(rng, signed_up, steps["activated"])
+    steps = _first_steps(rng, signed_up, channel, curiosity, guided, broken)
+    stays, settles, leaves = _staying(rng, signed_up, steps["activated"], broken)
     return People(
         signed_up=signed_up,
         channel=channel,
@@ -100,12 +102,14 @@ def _first_steps(
     channel: np.ndarray,
     curiosity: np.ndarray,
     guided: np.ndarray,
+    broken: Broken,
 ) -> dict[str, np.ndarray]:
     n, truth = len(signed_up), STORY.activation
     chance = np.array([STORY.channels[name].activates for name in CHANNELS])[channel]
     chance = (
         chance + truth.curiosity_adds * curiosity + STORY.experiments["guided_start"].effect * (guided == 1)
     )
+    chance = chance * broken.factor("activation", signed_up)
     activates = rng.random(n) < chance / truth.by_day_7
     adds_card = activates | (rng.random(n) < truth.card_without_it + 0.05 * curiosity)
     board = adds_card | (rng.random(n) < truth.board_without_card)
@@ -147,11 +151,20 @@ def _staying(
     rng: np.random.Generator,
     signed_up: np.ndarray,
     activated: np.ndarray,
+    broken: Broken,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Toss the coin of staying. Nothing but activation has a say in it."""
     n, truth = len(signed_up), STORY.retention
     chance = np.where(activated < NEVER, truth.stays_if_activated, truth.stays_if_not)
-    stays = rng.random(n) < chance
+    stays = rng.random(n) < chance * broken.factor("retention", signed_up)
     settles = np.maximum(signed_up + WEEK, np.where(activated < NEVER, activated, 0))
     leaves = settles + (rng.exponential(truth.stay_mean_weeks * WEEK, n)).astype(np.int64)
-    return stays, settles, np.where(stays, leaves, settles)
+    return stays, settles, np.where(stays, _leave_soon(rng, settles, leaves, broken), settles)
+
+
+def _leave_soon(rng: np.random.Generator, settles: np.ndarray, leaves: np.ndarray, broken: Broken) -> np.ndarray:
+    """Once staying is broken, whoever is still there goes within weeks."""
+    if broken.stage != "retention":
+        return leaves
+    begin = np.maximum(settles, clock.MIDNIGHTS[clock.number_of(broken.since)])
+    return np.minimum(leaves, begin + (rng.exponential(6 * WEEK, len(leaves))).astype(np.int64))
