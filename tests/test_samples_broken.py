@@ -58,12 +58,12 @@ def test_the_stage_that_is_broken_shows_it(stage, sound):
         assert {name: wrong[name] for name in still} == {name: before[name] for name in still}
 
 
-@pytest.mark.parametrize("stage", ["conversion", "expansion"])
-def test_before_that_day_the_same_accounts_paid_the_same(stage, sound):
+@pytest.mark.parametrize("stage", ["conversion", "pql"])
+def test_before_that_day_the_same_accounts_began_to_pay(stage, sound):
     wrong = block.draw(0, SIZE, SEED, broken_in(stage))
     since = clock.MIDNIGHTS[clock.number_of(FAULTS[stage].since)]
-    for each in ("account", "mrr"):
-        assert np.array_equal(*(getattr(drawn.changes, each)[drawn.changes.at < since] for drawn in (sound, wrong)))
+    first, other = (np.where(drawn.accounts.pays < since, drawn.accounts.pays, NEVER) for drawn in (sound, wrong))
+    assert np.array_equal(first, other)
 
 
 def test_the_truth_says_what_was_broken_and_since_when(tmp_path):
