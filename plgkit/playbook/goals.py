@@ -1,15 +1,15 @@
-"""The sections about what is wanted: the ideal customer, qualified leads, targets and experiments."""
+"""The sections about what is wanted: the ideal customer, qualified leads and targets."""
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .section import Count, Days, Name, Names, Number, Points, Section, Share, fault
+from .section import Count, Days, Name, Names, Number, Points, Section, fault
+from .trial import Experiment as Experiment
 
 Kind = Literal[
     "onboarding_completed",
@@ -205,43 +205,3 @@ class Target(Section):
     guardrail: bool = Field(
         False, description="A line that must hold: a run of reports fails when it is missed.", examples=[True]
     )
-
-
-class Experiment(Section):
-    """One experiment, as written down before its result is seen."""
-
-    control: Name = Field(
-        "control", description="Variant the others are compared with.", examples=["old_page"]
-    )
-    metric_event: Name | None = Field(
-        None, description="Event that counts as success; without it, activation.", examples=["report_created"]
-    )
-    within_days: Days = Field(
-        14, description="Days from first exposure in which success counts.", examples=[7]
-    )
-    hypothesis: str = Field(
-        "",
-        description="What is expected and why.",
-        examples=["A template to start from lets more people finish a report."],
-    )
-    shares: dict[str, Share] | None = Field(
-        None,
-        description="Planned share of each variant; they sum to 1. Without it, equal shares.",
-        examples=[{"old_page": 0.5, "template": 0.5}],
-    )
-    principle: str | None = Field(
-        None, description="The principle it rests on.", examples=["Show an example before asking for work."]
-    )
-
-    @model_validator(mode="after")
-    def _shares_add_up(self) -> Experiment:
-        if self.shares is None:
-            return self
-        if not math.isclose(sum(self.shares.values()), 1, abs_tol=1e-6):
-            raise fault("clash", f"has shares that sum to {sum(self.shares.values()):g}; expected 1.")
-        if self.control not in self.shares:
-            raise fault(
-                "clash",
-                f"has the control {self.control!r}, which is not in shares: {', '.join(self.shares)}.",
-            )
-        return self
