@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -143,6 +144,52 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     scaled = found[order] * len(order) / np.arange(1, len(order) + 1)
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return adjusted
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjust p-values for how many were looked at, holding the chance of a single false find.
+
+    Missing ones stay missing and count for nothing.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, np.nan]).round(4).tolist()
+    [0.03, 0.06, 0.06, nan]
+
+    References
+    ----------
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979), 65-70.
+    """
+    found = as_floats(p)
+    adjusted = np.full(found.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(found))
+    order = known[np.argsort(found[known], kind="stable")]
+    scaled = found[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def differ(values: ArrayLike, errors: ArrayLike) -> float:
+    """How probable it is that values differ so much if all were estimates of one (Cochran's Q); NaN for fewer than two.
+
+    Examples
+    --------
+    >>> round(differ([0.10, 0.00], [0.03, 0.04]), 3)
+    0.046
+
+    References
+    ----------
+    Cochran, "The combination of estimates from different experiments", Biometrics 10 (1954), 101-129.
+    """
+    from scipy.stats import chi2
+
+    found, spreads = as_floats(values), as_floats(errors)
+    used = np.isfinite(found) & (spreads > 0)
+    if used.sum() < 2:
+        return np.nan
+    weights = 1 / spreads[used] ** 2
+    middle = math.fsum(weights * found[used]) / math.fsum(weights)
+    return float(chi2.sf(math.fsum(weights * (found[used] - middle) ** 2), used.sum() - 1))
 
 
 def _score(ratio: float, x1: float, n1: float, x2: float, n2: float) -> float:
