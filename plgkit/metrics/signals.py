@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ibis
 from ibis import _
 from ibis.expr.types import Table
@@ -49,18 +51,22 @@ def silent(data: Data, signal: Signal) -> str:
     return "" if set(named) & set(data.event_names) else f"never happened: {', '.join(named)}"
 
 
-def moments(data: Data) -> Table:
+def moments(data: Data, also: Sequence[Signal] = ()) -> Table:
     """One row per account and signal it ever met: `account_id`, `signal`, `points`, `fit`, `at` and `lost_at`.
 
     `at` is the instant at which the signal was met. `lost_at` is when it stopped to count because
     there was more than its `at_most`, else missing. `day` and `lost_day` are their days.
+    Signals are those of the playbook, and those given besides.
     """
-    return data.once("moments", lambda: _moments(data))
+    asked = [*data.playbook.pql.signals, *also]
+    return data.once(f"moments {[each.name for each in also]}", lambda: _moments(data, asked))
 
 
-def _moments(data: Data) -> Table:
-    heard = [each for each in data.playbook.pql.signals if not silent(data, each)]
+def _moments(data: Data, asked: Sequence[Signal]) -> Table:
+    heard = [each for each in asked if not silent(data, each)]
     shared: dict[str, Table] = {}
+    if any(each.kind not in (*FIT, "invited", "active_days", "active_streak") for each in heard):
+        shared["done"] = _done(data, heard)
     parts = [_counted(data, each, shared).select(
         "account_id", "at", signal=ibis.literal(each.name), points=ibis.literal(float(each.points)),
         fit=ibis.literal(1 if each.kind in FIT else 0, "int64"), need=ibis.literal(_need(data, each), "int64"),
@@ -101,7 +107,7 @@ def _counted(data: Data, signal: Signal, shared: dict[str, Table]) -> Table:
     elif signal.kind in ("active_days", "active_streak"):
         rows = shared.setdefault("days", _active_days(data))
     else:
-        rows = shared.setdefault("done", _done(data)).filter(_.event.isin(events_of(data, signal)))
+        rows = shared["done"].filter(_.event.isin(events_of(data, signal)))
     if signal.within_days is not None:
         rows = rows.filter(rows["at"] <= rows.created_at + ibis.interval(days=signal.within_days))
     if signal.kind in ("onboarding_completed", "core_features"):
@@ -109,9 +115,9 @@ def _counted(data: Data, signal: Signal, shared: dict[str, Table]) -> Table:
     return _streaks(rows, signal.at_least) if signal.kind == "active_streak" else rows.select("account_id", "at")
 
 
-def _done(data: Data) -> Table:
+def _done(data: Data, heard: Sequence[Signal]) -> Table:
     """The events that any signal counts, by account."""
-    wanted = sorted({name for each in data.playbook.pql.signals for name in events_of(data, each)})
+    wanted = sorted({name for each in heard for name in events_of(data, each)})
     rows = data.events.filter(_.event.isin(wanted)).select("user_id", "account_id", "event", at=_.occurred_at)
     return _with_opening(data, of_accounts(data, rows))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from plgkit.metrics.pql.backtest import backtest, calibration
 from plgkit.metrics.pql.customers import to_customer
 from plgkit.metrics.pql.leads import leads, reach, tiers
 from plgkit.metrics.pql.scoring import scores
 
-__all__ = ["leads", "reach", "scores", "tiers", "to_customer"]
+__all__ = ["backtest", "calibration", "leads", "reach", "scores", "tiers", "to_customer"]
