@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any, Literal
 
 from . import truths
-from .clean import Clean
 from .truths import MONTH, QUARTER, WEEK
 
 
@@ -22,12 +21,14 @@ class Case:
 
     what: str
     measure: str
-    truth: Callable[[Clean], Any]
+    truth: Callable[[Any], Any]
     row: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[str, str, str] = ("value", "low", "high")
-    kind: Literal["share", "median", "survival"] = "share"
+    kind: Literal["share", "median", "survival", "sums", "pool", "exact"] = "share"
     per: float = 1.0
+    come_to: Callable[[Any], float] | None = None
+    alone: bool = False  # whether its period can be finished without the others, which takes less time
 
 
 _QUARTERLY, _MONTHLY = {"grain": "quarter"}, {"grain": "month"}

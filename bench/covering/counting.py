@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,20 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from plgkit.metrics import find
-from plgkit.playbook import read_playbook
-from plgkit.samples import company
-from plgkit.samples.clock import LAST_DAY
+from plgkit.metrics import find, ledger
 from plgkit.sources import engine
-from plgkit.sources.connect import connect
 from plgkit.sources.data import Data
 
 from .cases import Case
-from .clean import Clean
+from .suites import Suite
 
-PEOPLE = 2_000
 BATCH = 50
 _OTHER_SEEDS = 1_000_000
-_TABLES = {"events", "users", "visits", "invites", "surveys"}
 
 
-def runs(cases: list[Case], count: int, work: Path) -> pd.DataFrame:
+def runs(suite: Suite, count: int, work: Path) -> pd.DataFrame:
     """One row per run and case: seed, case, value, low, high."""
-    return pd.concat([_kept(work / f"runs_{seed:05d}.csv", lambda seed=seed: _batch_of_runs(cases, seed))
+    return pd.concat([_kept(work / f"{suite.name}_runs_{seed:05d}.csv", lambda seed=seed: _batch_of_runs(suite, seed))
                       for seed in range(0, count, BATCH)], ignore_index=True).query(f"seed < {count}")
 
 
@@ -42,25 +35,27 @@ def _kept(path: Path, make: Any) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def _batch_of_runs(cases: list[Case], first: int) -> pd.DataFrame:
+def _batch_of_runs(suite: Suite, first: int) -> pd.DataFrame:
     rows = [{"seed": seed, "case": key(case), **found} for seed in range(first, first + BATCH)
-            for case, found in zip(cases, one_run(cases, seed), strict=True)]
+            for case, found in zip(suite.cases, one_run(suite, seed, suite.people), strict=True)]
     return pd.DataFrame(rows)
 
 
-def one_run(cases: Iterable[Case], seed: int, people: int = PEOPLE) -> list[dict[str, float]]:
+def one_run(suite: Suite, seed: int, people: int) -> list[dict[str, float]]:
     """Make up a company, open it, and ask every case for value, low and high."""
-    data = opened(seed, people)
-    return [pick(case, answer(case, data)) for case in cases]
-
-
-def opened(seed: int, people: int) -> Data:
-    """A made-up company, opened with all its dirt."""
-    made = company(people=people, seed=seed)
-    tables = {name: rows for name, rows in made.tables.items() if name in _TABLES}
     # Kept tables are numbered; with the same numbers, queries are the same for all companies.
     engine._numbers = itertools.count(1)
-    return connect(tables, playbook=read_playbook(made.playbook), as_of=LAST_DAY)
+    data, clean = suite.opened(seed, people), suite.clean(seed, people)
+    return [apart(answer(case, data), case.truth(clean)) if case.kind == "exact" else pick(case, answer(case, data))
+            for case in suite.cases]
+
+
+def apart(frame: pd.DataFrame, true: np.ndarray) -> dict[str, float]:
+    """By how many hundredths a table of money differs from the truth of this very company, all numbers together."""
+    own = (frame.select_dtypes("float64").to_numpy() * 100).round()
+    before = len(true) - len(own)  # a table of money begins with the first payment
+    cents = float(np.abs(own - true[before:]).sum() + np.abs(true[:before]).sum())
+    return dict.fromkeys(("value", "low", "high"), cents)
 
 
 def pick(case: Case, frame: pd.DataFrame) -> dict[str, float]:
@@ -96,14 +91,19 @@ _WRITTEN: dict[str, tuple[str, ibis.Schema]] = {}
 def answer(case: Case, data: Data) -> pd.DataFrame:
     """The frame of a case's measure, by a query that is written for the first company only: that takes longest."""
     measure, asked = find(case.measure), json.dumps([case.measure, case.parameters], default=str, sort_keys=True)
+    if data.has("subscriptions"):  # a query about money begins with the first payment
+        asked += str(ledger.untils(data, "month")[0])
+    resolved, only = measure.resolve(data, case.parameters), str(case.row["period"]) if case.alone else ""
+    if asked not in _WRITTEN:
+        query = measure.function(data, **resolved)
+        _WRITTEN[asked] = engine.sql(query), query.schema()
     if asked not in data.answers:
-        resolved = measure.resolve(data, case.parameters)
-        if asked not in _WRITTEN:
-            query = measure.function(data, **resolved)
-            _WRITTEN[asked] = engine.sql(query), query.schema()
-        rows = data.run(_Written(data, *_WRITTEN[asked]))
-        data.answers[asked] = measure.finish(rows, data, {**resolved, "level": 0.95})
-    return data.answers[asked]
+        data.answers[asked] = data.run(_Written(data, *_WRITTEN[asked]))
+    if (asked, only) not in data.answers:
+        rows = data.answers[asked]
+        rows = rows[rows["period"] == only] if only else rows
+        data.answers[asked, only] = measure.finish(rows, data, {**resolved, "level": 0.95})
+    return data.answers[asked, only]
 
 
 def key(case: Case) -> str:
@@ -111,26 +111,26 @@ def key(case: Case) -> str:
     return json.dumps([case.measure, case.parameters, case.row, case.columns[0]], default=str, sort_keys=True)
 
 
-def reference(cases: list[Case], count: int, work: Path) -> list[dict[str, Any]]:
+def reference(suite: Suite, count: int, work: Path) -> list[dict[str, Any]]:
     """What each batch of clean companies comes to, by case."""
     found = []
     for first in range(0, count, BATCH):
-        path = work / f"reference_{first:05d}.npz"
+        path = work / f"{suite.name}_reference_{first:05d}.npz"
         if not path.exists():
-            np.savez_compressed(path, **_batch_of_truth(cases, first))
+            np.savez_compressed(path, **_batch_of_truth(suite, first))
         with np.load(path) as kept:
             found.append({name: kept[name] for name in kept.files})
     return found
 
 
-def _batch_of_truth(cases: list[Case], first: int) -> dict[str, np.ndarray]:
-    parts: dict[str, list[np.ndarray]] = {key(case): [] for case in cases}
-    of = {key(case): case for case in cases}
+def _batch_of_truth(suite: Suite, first: int) -> dict[str, np.ndarray]:
+    cases = {key(case): case for case in suite.cases if case.kind != "exact"}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in cases}
     for seed in range(first, first + BATCH):
-        clean = Clean(_OTHER_SEEDS + seed, PEOPLE)
-        for case in cases:
-            parts[key(case)].append(part(case.truth(clean)))
-    return {name: np.concatenate(found) if of[name].kind != "share" else np.sum(found, axis=0)
+        clean = suite.clean(_OTHER_SEEDS + seed, suite.people)
+        for name, case in cases.items():
+            parts[name].append(part(case.truth(clean)))
+    return {name: np.sum(found, axis=0) if cases[name].kind in ("share", "sums") else np.concatenate(found)
             for name, found in parts.items()}
 
 
@@ -141,7 +141,11 @@ def part(found: Any) -> np.ndarray:
 
 def truth(case: Case, batches: list[dict[str, np.ndarray]]) -> float:
     """The case's true value over these batches."""
+    if case.kind == "exact":
+        return 0.0
     found = [batch[key(case)] for batch in batches]
+    if case.kind in ("sums", "pool"):
+        return case.come_to(np.sum(found, axis=0) if case.kind == "sums" else np.concatenate(found))
     if case.kind == "median":
         return float(np.median(np.concatenate(found))) / case.per
     if case.kind == "survival":
@@ -172,6 +176,6 @@ def table(cases: list[Case], found: pd.DataFrame, batches: list[dict[str, np.nda
         rows.append({
             "what": case.what, "measure": case.measure, "parameters": json.dumps(case.parameters, default=str),
             "row": json.dumps(case.row, default=str), "column": case.columns[0], "interval": find(case.measure).interval,
-            "runs": len(own), "truth": true, "truth_error": 2 * spread / width, "mean": own["value"].mean(),
+            "runs": len(own), "truth": true, "truth_error": 2 * spread / width if width else 0.0, "mean": own["value"].mean(),
             "width": width, "covered": 1 - under - over, "under": under, "over": over})
     return pd.DataFrame(rows)

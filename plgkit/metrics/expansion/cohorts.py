@@ -18,10 +18,11 @@ from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import bootstrap
+from plgkit.stats import bootstrap, money
 
 Kept = Literal["net", "gross"]
 _TOPS = {"top_1": 0.01, "top_5": 0.05, "top_10": 0.1}
+_BOUNDS = [f"{name}_{side}" for name in _TOPS for side in ("low", "high")]
 
 
 def _cells(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -178,22 +179,22 @@ def _as_concentration(frame: pd.DataFrame, data: Data, parameters: Mapping[str, 
     keys = ["period", *([by] if by else [])]
     rows = []
     for key, cells in frame.groupby(keys, sort=True):
-        cells = cells.sort_values("mrr_minor", ascending=False)
-        amounts, counts = cells["mrr_minor"].to_numpy(), cells["accounts"].to_numpy()
-        whole, n = int(amounts @ counts), int(counts.sum())
-        tops = {name: _of_largest(amounts, counts, -(-n * round(share * 100) // 100)) / whole for name, share in _TOPS.items()}
-        rows.append(dict(zip(keys, key, strict=True)) | {
-            "accounts": n, "revenue": whole / ledger.MINOR, "largest": float(amounts[0] / whole), **tops})
-    made = pd.DataFrame(rows, columns=[*keys, "accounts", "revenue", "largest", *_TOPS])
+        rows.append(dict(zip(keys, key, strict=True)) | _tops(cells, parameters["level"]))
+    made = pd.DataFrame(rows, columns=[*keys, "accounts", "revenue", "largest", *_TOPS, *_BOUNDS])
     made["period"] = made["period"].astype("datetime64[us]")
     made["complete"] = shapes.complete(made["period"], data, parameters["grain"])
     return made
 
 
-def _of_largest(amounts: np.ndarray, counts: np.ndarray, most: int) -> float:
-    """What so many of the largest accounts pay."""
-    before = np.cumsum(counts) - counts
-    return float(amounts @ np.clip(most - before, 0, counts))
+def _tops(cells: pd.DataFrame, level: float) -> dict[str, float]:
+    """How many accounts pay how much in all, and which part of it the largest of them."""
+    amounts, counts = cells["mrr_minor"].to_numpy(), cells["accounts"].to_numpy()
+    whole, n = int(amounts @ counts), int(counts.sum())
+    found = {"accounts": n, "revenue": whole / ledger.MINOR, "largest": float(amounts.max() / whole)}
+    for name, share in _TOPS.items():
+        value, low, high = money.of_largest(amounts, counts, share, level=level)
+        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return found
 
 
 @measure(shape="table", unit="share of revenue", better="lower", reads="subscriptions", finish=_as_concentration,
