@@ -9,6 +9,7 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.metrics.accounts import first_payments, members, of_accounts, openings
+from plgkit.metrics.people import NONE, segmented
 from plgkit.playbook.goals import Signal
 from plgkit.sources import engine, rollups
 from plgkit.sources.data import Data
@@ -21,6 +22,7 @@ _WORDS = {"integration_connected": "features.integration", "core_features": "fea
           "onboarding_completed": "onboarding.steps"}
 _SLACK = 1e-9
 _EPOCH = "1970-01-01"
+_NOT_MARKETED = ["no", "false", "0", "", NONE]
 
 
 def events_of(data: Data, signal: Signal) -> list[str]:
@@ -172,11 +174,16 @@ def worth(met: Table, until: ibis.Value, lifespan_days: int | None) -> ibis.Valu
 
     With a lifespan they fade evenly, day by day, to nothing; those of fit never do.
     """
+    return met.points * left_of(met, until, lifespan_days) if lifespan_days is not None else met.points
+
+
+def left_of(met: Table, until: ibis.Value, lifespan_days: int | None) -> ibis.Value:
+    """The part of its points that a signal has left on the day before `until`, 0 to 1."""
     if lifespan_days is None:
-        return met.points
+        return ibis.literal(1.0)
     age = engine.days_between(until, met.day) - 1
     left = ibis.greatest(1.0 - age / float(lifespan_days), ibis.literal(0.0))
-    return (met.fit == 1).ifelse(met.points, met.points * left)
+    return (met.fit == 1).ifelse(1.0, left)
 
 
 def crossings(data: Data, threshold: float) -> Table:
@@ -198,3 +205,21 @@ def crossings(data: Data, threshold: float) -> Table:
         crossed = crossed.filter((crossed.paid_at > crossed.crossed_at).fill_null(True))
     return crossed.select("account_id", "crossed_at", crossed_day=data.local(crossed.crossed_at).date())
 
+
+
+def marketing(data: Data) -> Table | None:
+    """One row per account that marketing ever qualified, `account_id` and `marketed_at`; None where nothing says so.
+
+    The playbook names the events that make one (pql.marketing_events), or the column that tells (pql.marketing_column).
+    """
+    words = data.playbook.pql
+    if words.marketing_events and data.has("events"):
+        done = data.event(words.marketing_events).select("user_id", "account_id", at=_.occurred_at)
+        rows = of_accounts(data, done).group_by("account_id").aggregate(marketed_at=_["at"].min())
+        return rows.inner_join(openings(data).select("account_id"), "account_id").select("account_id", "marketed_at")
+    if words.marketing_column is None:
+        return None
+    rows = segmented(data, openings(data).select("account_id", "created_at"), words.marketing_column, unit="account_id")
+    said = rows[words.marketing_column]
+    yes = said.isin(words.marketing_values) if words.marketing_values else said.lower().notin(_NOT_MARKETED)
+    return rows.filter(yes).select("account_id", marketed_at=_.created_at)

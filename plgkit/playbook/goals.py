@@ -167,6 +167,21 @@ class Pql(Section):
         90, description="Days from qualifying in which a first payment counts.", examples=[60]
     )
     weekly_capacity: Count = Field(20, description="Leads that the team can call in a week.", examples=[50])
+    marketing_events: Names = Field(
+        default_factory=list,
+        description="Events that make an account a marketing-qualified lead, from the first of them on.",
+        examples=[["demo_requested", "guide_downloaded"]],
+    )
+    marketing_column: Name | None = Field(
+        None,
+        description="Column of accounts or people that tells marketing-qualified leads, as it stands on the last day; they count as such from their creation. Without `marketing_events` only.",
+        examples=["lifecycle_stage"],
+    )
+    marketing_values: Names = Field(
+        default_factory=list,
+        description="Values of that column that mean yes; without them, any value but no and false.",
+        examples=[["mql", "sql"]],
+    )
     signals: Annotated[list[Signal], AfterValidator(_check_signals)] = Field(
         default_factory=_signals,
         description="All signals; a list given here takes the place of the defaults.",

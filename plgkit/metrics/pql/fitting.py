@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
@@ -14,23 +12,18 @@ from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter
 from plgkit.metrics import signals
-from plgkit.metrics.accounts import openings
 from plgkit.metrics.pql import dates
 from plgkit.metrics.pql.backtest import judged
 from plgkit.metrics.pql.scoring import READS
 from plgkit.metrics.registry import measure
 from plgkit.playbook.goals import Signal
-from plgkit.sources import engine
 from plgkit.sources.data import Data
-from plgkit.sources.digests import Digest
 from plgkit.sources.engine import Grain
-from plgkit.stats import intervals, points
+from plgkit.stats import points
 from plgkit.stats.intervals import Floats
 
 SETTINGS = {"within_days": "pql.within_days", "capacity": "pql.weekly_capacity", "threshold": "pql.threshold"}
-HAND, FITTED = "set by hand", "fitted"
 _MOST = 60
-_T = 2.131  # of 15 degrees of freedom, for 95 %; others from scipy
 
 
 class Fit(NamedTuple):
@@ -99,7 +92,7 @@ def learned(frame: pd.DataFrame, asked: list[Signal], threshold: float) -> Fit:
     return Fit(asked, hand, points.whole(found.weights, times), found, times)
 
 
-def _check(later: int, capacity: int = 1) -> None:
+def check(later: int, capacity: int = 1) -> None:
     for name, value, what in (("later", later, "dates"), ("capacity", capacity, "accounts")):
         if value < 1:
             raise BadParameter(name, value, expected=f"a whole number of {what}, 1 or more")
@@ -181,7 +174,7 @@ def fitted_points(data: Data, *, within_days: int | None = None, threshold: floa
     ----------
     Hosmer, Lemeshow and Sturdivant, "Applied Logistic Regression" (3rd edition, 2013), chapter 1.
     """
-    _check(later)
+    check(later)
     rows = patterns(data, dates.snapshots(data, within_days, grain), asked(data, also))
     return dates.cells(rows, "date", "pattern", "dealt")
 
@@ -198,7 +191,7 @@ def _as_refitted(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any])
     fit = learned(earlier, asked(data, parameters["also"]), threshold)
     columns = ["cut", "quality", "hand", "hand_low", "hand_high", "fitted", "fitted_low", "fitted_high", "difference", "low", "high"]
     if np.isnan(fit.times) or later.empty:
-        return pd.DataFrame(columns=columns).astype({name: "float64" for name in columns[2:]} | {"cut": "str", "quality": "str"})
+        return pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[2:], "float64") | {"cut": "str", "quality": "str"})
     later, crowds, rows = _sides(later, fit), dates.crowds(later), []
     for cut in ("capacity", "threshold"):
         found = {}
@@ -243,6 +236,6 @@ def refitted(data: Data, *, within_days: int | None = None, capacity: int | None
     >>> len(refitted(samples.tiny()))  # two payers teach nothing
     0
     """
-    _check(later, capacity)
+    check(later, capacity)
     rows = patterns(data, dates.snapshots(data, within_days, grain), asked(data, also))
     return dates.cells(rows, "date", "pattern", "dealt")

@@ -80,7 +80,20 @@ def tiers(data: Data, *, lifespan_days: int | None = None, by: str | None = None
         accounts=_.count().cast("int64"))
 
 
-@measure(shape="total", unit="accounts", better="higher", reads=READS, settings={"threshold": "pql.threshold"})
+def _as_leads(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The total, with how many accounts there were by the period's end and the share that qualified in it."""
+    by, grain = parameters["by"], parameters["grain"]
+    keys = ["period", *([by] if by else [])]
+    frame = shapes.every_period(frame, data, parameters, ["value", "opened"])
+    frame = shapes.with_count(frame, parameters).sort_values(keys, ignore_index=True)
+    opened = frame.groupby(by)["opened"].cumsum() if by else frame["opened"].cumsum()
+    frame["accounts"] = opened.astype("int64")
+    frame["share"] = frame["value"] / opened.where(opened > 0).astype("float64")
+    frame["complete"] = shapes.complete(frame["period"], data, grain)
+    return frame[[*keys, "value", "low", "high", "complete", "accounts", "share"]]
+
+
+@measure(shape="total", unit="accounts", better="higher", reads=READS, settings={"threshold": "pql.threshold"}, finish=_as_leads)
 def leads(data: Data, *, threshold: float | None = None, by: str | None = None, grain: Grain = "month") -> Table:
     """Accounts that reach `threshold` points in the period before they ever paid (product-qualified leads).
 
@@ -100,19 +113,22 @@ def leads(data: Data, *, threshold: float | None = None, by: str | None = None, 
 
     Returns
     -------
-    One row per period: period, value (accounts), low, high, complete.
+    One row per period: period, value (accounts), low, high, complete, accounts (all there were by its end), share (value of them).
 
     Examples
     --------
     >>> from plgkit import samples
-    >>> leads(samples.tiny())[["period", "value"]]
-          period  value
-    0 2025-01-01      1
-    1 2025-02-01      0
+    >>> leads(samples.tiny())[["value", "accounts", "share"]].round(2)
+       value  accounts  share
+    0      1         3   0.33
+    1      0         3   0.00
     """
-    crossed = signals.crossings(data, threshold)
-    rows = segmented(data, crossed.mutate(period=data.period(_.crossed_day, grain)), by, unit="account_id")
-    return shapes.total(rows, _.count().cast("int64"), by=by)
+    crossed = signals.crossings(data, threshold).select("account_id", day=_.crossed_day, lead=ibis.literal(1, "int64"))
+    opened = openings(data).select("account_id", "day", lead=ibis.literal(0, "int64"))
+    rows = crossed.union(opened)
+    rows = segmented(data, rows.mutate(period=data.period(rows.day, grain)), by, unit="account_id")
+    return rows.group_by("period", *([by] if by else [])).aggregate(
+        value=_.lead.sum().cast("int64"), opened=(1 - _.lead).sum().cast("int64"))
 
 
 def _as_reach(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
