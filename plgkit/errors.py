@@ -255,3 +255,24 @@ class UnknownStage(PlgkitError, ValueError):
 
     def __init__(self, name: str, known: Iterable[str]):
         super().__init__(f"No stage {name!r}. {nearest(name, known)}")
+
+
+class ShortHistory(PlgkitError, ValueError):
+    """Too few periods to tell anything from."""
+
+    def __init__(self, what: str, found: int, *, least: int, unit: str):
+        here = f"{found} {unit}" + ("" if found == 1 else "s")
+        super().__init__(f"{what} needs at least {least} {unit}s, and these data have {here} up to their last day. "
+                         "Give more history, or ask again later.")
+
+
+class NothingToSplit(PlgkitError, ValueError):
+    """A change that has no parts: segments that do not add up, or no two periods to compare."""
+
+    def __init__(self, measure: str, fits: Iterable[str], *, periods: int | None = None):
+        if periods is not None:
+            super().__init__(f"{measure} has {periods or 'no'} final {'period' if periods == 1 else 'periods'} here, and a change needs two. "
+                             "Ask with a shorter grain, or once more time has passed.")
+        else:
+            super().__init__(f"{measure} cannot be split: the numbers of its segments do not add up to the whole. "
+                             f"{nearest(measure, list(fits))}")

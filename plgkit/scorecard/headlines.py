@@ -20,7 +20,8 @@ class Headline:
     """One line of the scorecard: a measure, what to call it, and which of its values stands for it.
 
     `settled` names the playbook's days after which a period of a distribution is final. `own` lines count only
-    those who came through the stages before, so that they fall for what happens in their own stage.
+    those who came through the stages before, so that they fall for what happens in their own stage; one that is about a
+    choice `of` those whom another line counts falls for its own stage only by what that one does not fall.
     """
 
     measure: str
@@ -29,6 +30,7 @@ class Headline:
     column: str = "value"
     settled: str | None = None
     own: bool = False
+    of: str | None = None
 
 
 def _own(measure: str, label: str, **parameters: Any) -> Headline:
@@ -56,7 +58,7 @@ HEADLINES = (
     _own("engagement.session_frequency", "Sessions a week"),
     _own("engagement.feature_breadth", "Features used"),
     Headline("retention.day_n", "Retention, day 7", {"day": 7}),
-    _own("retention.activated_day_n", "Retention of activated, day 7", day=7),
+    _own("retention.activated_day_n", "Activated, back in week two", day=7, until=13),
     _own("retention.user_churn", "Churn of people"),
     Headline("retention.quick_ratio", "Quick ratio of people"),
     Headline("conversion.free_to_paid", "Free to paid"),
@@ -67,7 +69,7 @@ HEADLINES = (
     Headline("conversion.arpa", "Revenue per account"),
     Headline("conversion.contract_value", "Contract value"),
     Headline("pql.leads", "Qualified accounts"),
-    _own("pql.to_customer", "Qualified to customer"),
+    Headline("pql.to_customer", "Qualified to customer", own=True, of="conversion.free_to_paid"),
     Headline("expansion.mrr", "Recurring revenue"),
     _own("expansion.nrr", "Net revenue retention"),
     _own("expansion.grr", "Gross revenue retention"),
@@ -76,7 +78,7 @@ HEADLINES = (
     Headline("advocacy.k_factor", "Invitees per sign-up"),
     _own("advocacy.invite_acceptance", "Invitations accepted"),
     Headline("advocacy.viral_signups", "Sign-ups by invitation"),
-    _own("advocacy.sharing_rate", "People who share"),
+    Headline("advocacy.sharing_rate", "People who share"),
     Headline("advocacy.nps", "Promoter score"),
 )
 

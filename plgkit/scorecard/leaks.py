@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from plgkit.scorecard.headlines import HEADLINES
 from plgkit.scorecard.judging import OFF, ON, UNSURE
 
 LOST, MISSING = "worse than its own past", "short of its target"
@@ -18,7 +19,8 @@ def leaks(card: pd.DataFrame) -> pd.DataFrame:
     What has just got worse goes before what has long been short of its target: it was better a little while ago, and
     whatever was done to it can still be undone. A line has got worse where its last values are below its own past by more
     than noise (`drifted`); only lines that count those who came through the stages before (`own`) are looked at, because
-    the others fall with every leak upstream. A line is short by what is missing of its target beyond its interval, as a
+    the others fall with every leak upstream. If fewer of all accounts pay, fewer of the qualified do: they are worse only by
+    what is more than that. A line is short by what is missing of its target beyond its interval, as a
     share of the target; where less is better, by the share by which it would have to fall. Of shortfalls a stage has the
     mean over its lines that have a target and an interval, so that one odd line makes no stage the worst.
 
@@ -76,12 +78,9 @@ def _lost(card: pd.DataFrame) -> list[tuple[str, str, float, Any]]:
     if "drifted" not in card:
         return []
     sure = card[card["drifted"].fillna(False).astype(bool) & card["own"]]
-    found: dict[str, tuple[str, str, float, Any]] = {}
-    for place, row in sure.iterrows():
-        size = _loss(row)
-        if size > 0 and size > found.get(row["stage"], ("", "", 0.0, None))[2]:
-            found[row["stage"]] = (row["stage"], LOST, size, place)
-    return list(found.values())
+    sizes = _alone(card, pd.Series([_loss(row) for _, row in card.iterrows()], index=card.index)).loc[sure.index]
+    worst = sizes[sizes > 0].groupby(sure["stage"], sort=False).idxmax()
+    return [(stage, LOST, sizes[place], place) for stage, place in worst.items()]
 
 
 def _loss(row: pd.Series) -> float:
@@ -91,12 +90,20 @@ def _loss(row: pd.Series) -> float:
     return 1 - row["usual"] / row["lately"] if row["better"] == "lower" else 1 - row["lately"] / row["usual"]
 
 
+def _alone(card: pd.DataFrame, sizes: pd.Series) -> pd.Series:
+    """What each line has lost; of a choice, what it has lost beyond those it was chosen from."""
+    lines = dict(zip(card["measure"], sizes, strict=True))
+    wholes = {each.measure: lines.get(each.of, math.nan) for each in HEADLINES if each.of}
+    alone = [1 - (1 - size) / (1 - wholes[name]) if 0 < wholes.get(name, 0) < 1 else size for name, size in lines.items()]
+    return pd.Series(alone, index=sizes.index, dtype="float64")
+
+
 def _missing(card: pd.DataFrame) -> list[tuple[str, str, float, Any]]:
     """Per stage the mean of what is missing of its targets, and the line that misses most."""
     judged = card[card["status"].isin([ON, OFF, UNSURE]) & card["low"].notna() & card["high"].notna()]
-    judged = judged.assign(shortfall=[_shortfall(row) if row.status == OFF else 0.0 for row in judged.itertuples()])
-    stages = judged.groupby("stage", sort=False)["shortfall"]
-    worst = judged["shortfall"].astype("float64").groupby(judged["stage"], sort=False).idxmax() if len(judged) else {}
+    short = pd.Series([_shortfall(row) if row.status == OFF else 0.0 for row in judged.itertuples()], index=judged.index, dtype="float64")
+    stages = _alone(judged, short).clip(lower=0.0).groupby(judged["stage"], sort=False)
+    worst = stages.idxmax() if len(judged) else {}
     return [(stage, MISSING, size, worst[stage]) for stage, size in stages.mean().items() if size > 0]
 
 
