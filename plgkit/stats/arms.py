@@ -119,7 +119,7 @@ def no_worse(control: Sums, treated: Sums, margin: float, *, better: str = "high
     one, other = estimates(control, treated, adjusted=adjusted)
     part = 1 - sign * margin
     scaled = Estimate(part * one.value, part**2 * one.variance, one.n)
-    low, high = _welch(scaled, other, level)
+    low, high = welch(scaled, other, level)
     return (low, high) if sign == 1 else (-high, -low)
 
 
@@ -134,8 +134,43 @@ def p_of(one: Estimate, other: Estimate) -> Any:
     from scipy.special import stdtr
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(one.variance + other.variance)
+        error = error_of(one, other)
         return 2 * stdtr(_freedom(one, other), -np.abs((other.value - one.value) / error))
+
+
+def share_p(control: Sums, treated: Sums) -> Any:
+    """The score test's two-sided p of two shares, or of many at once.
+
+    Examples
+    --------
+    >>> round(float(share_p({"n": 80, "x": 48}, {"n": 70, "x": 56})), 4)
+    0.008
+    """
+    from scipy.special import ndtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (control["x"] + treated["x"]) / (control["n"] + treated["n"])
+        error = np.sqrt(pooled * (1 - pooled) * (1 / np.asarray(control["n"], dtype=float) + 1 / np.asarray(treated["n"], dtype=float)))
+        return 2 * ndtr(-np.abs(np.true_divide(treated["x"], treated["n"]) - np.true_divide(control["x"], control["n"])) / error)
+
+
+def welch(one: Estimate, other: Estimate, level: float = 0.95) -> tuple[Any, Any]:
+    """Welch's interval of the difference of two estimates, or of many at once; missing where nothing varies.
+
+    Examples
+    --------
+    >>> low, high = welch(Estimate(10.0, 0.04, 100), Estimate(11.0, 0.04, 100))
+    >>> round(float(low), 3), round(float(high), 3)
+    (0.442, 1.558)
+    """
+    from scipy.special import stdtrit
+
+    error = error_of(one, other)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = (np.minimum(one.n, other.n) >= 2) & (error > 0)
+        half = np.where(known, stdtrit(np.where(known, _freedom(one, other), 1.0), (1 + level) / 2) * error, np.nan)
+        difference = other.value - one.value
+    return (difference - half)[()], (difference + half)[()]
 
 
 def error_of(one: Estimate, other: Estimate, *, lift: bool = False) -> Any:
@@ -156,6 +191,11 @@ def spread(sums: Sums, *, adjusted: bool = False) -> float:
     """
     slope = coefficient(sums, _none(sums)) if adjusted else 0.0
     return float(_estimate(sums, slope, sums).variance * sums["n"])
+
+
+def value(sums: Sums) -> Any:
+    """The mean, or the ratio of sums, of a group as it was counted."""
+    return _ratio(sums, "xy")
 
 
 def aggregates(sums: Sums) -> Any:
@@ -211,17 +251,8 @@ def _freedom(one: Estimate, other: Estimate) -> Floats:
     return (one.variance + other.variance) ** 2 / (one.variance**2 / (one.n - 1) + other.variance**2 / (other.n - 1))
 
 
-def _welch(one: Estimate, other: Estimate, level: float) -> tuple[float, float]:
-    from scipy.special import stdtrit
-
-    if not (min(one.n, other.n) >= 2 and one.variance + other.variance > 0):
-        return np.nan, np.nan
-    half = stdtrit(_freedom(one, other), (1 + level) / 2) * error_of(one, other)
-    return float(other.value - one.value - half), float(other.value - one.value + half)
-
-
 def _without_lift(control: Sums, treated: Sums, adjusted: bool, level: float) -> Comparison:
     """Where a value is not above 0, there is a difference and no lift."""
     one, other = estimates(control, treated, adjusted=adjusted)
-    low, high = _welch(one, other, level)
+    low, high = welch(one, other, level)
     return Comparison(float(other.value - one.value), low, high, float(p_of(one, other)), *[np.nan] * 3)

@@ -34,6 +34,19 @@ def smallest(variance: float, n: float, *, ratio: float = 1.0, alpha: float = 0.
     return float(_solved("effect_size", variance, ratio, alpha=alpha, power=power, n_obs=int(n)).effect_size)
 
 
+def findable(error: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest difference that is found with the stated chance where differences have this standard error.
+
+    Examples
+    --------
+    >>> round(findable(0.01), 4)
+    0.028
+    """
+    from scipy.special import ndtri
+
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * error)
+
+
 def people(variance: float, difference: float, *, ratio: float = 1.0, alpha: float = 0.05, power: float = 0.8,
            student: bool = False) -> float:
     """People in both groups together that it takes to find a difference of two means.
