@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "plgkit"
 LAYERS = [("errors", "schema"), ("stats",), ("playbook",), ("sources",), ("readers", "samples"), ("metrics", "quality"), ("charts",),
-          ("definitions", "scorecard", "glossary", "notebook"), ("learn", "reports"), ("cli",)]
+          ("definitions", "flywheel", "scorecard", "glossary", "notebook"), ("learn", "reports"), ("cli",)]
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem in HEIGHT)
 
