@@ -226,10 +226,11 @@ def _ratio(sums: Sums, pair: str) -> Any:
 def _products(sums: Sums, left: str, right: str) -> Any:
     """Covariance between people of two ratios of sums, linear around their values (delta method)."""
     terms = []
-    for top, bottom in (left, right):
-        below = np.true_divide(sums[bottom], sums["n"]) if bottom in sums else 1.0
-        terms.append([(top, 1 / below), *([(bottom, -_ratio(sums, top + bottom) / below)] if bottom in sums else [])])
-    return sum(one * other * _between(sums, first, second) for first, one in terms[0] for second, other in terms[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for top, bottom in (left, right):
+            below = np.true_divide(sums[bottom], sums["n"]) if bottom in sums else 1.0
+            terms.append([(top, 1 / below), *([(bottom, -_ratio(sums, top + bottom) / below)] if bottom in sums else [])])
+        return sum(one * other * _between(sums, first, second) for first, one in terms[0] for second, other in terms[1])
 
 
 def _between(sums: Sums, one: str, other: str) -> Any:

@@ -43,11 +43,17 @@ def rows_of(part: pd.DataFrame, metrics: Sequence[tuple[int, Metric]], wanted: E
     return found
 
 
-def corrected(rows: pd.DataFrame, correction: str) -> np.ndarray:
-    """The p-values of all metrics but the guardrails, which must all hold, corrected for how many there are."""
-    p = rows["p"].where(rows["role"] != "guardrail")
+def corrected(rows: pd.DataFrame, correction: str) -> pd.DataFrame:
+    """The p-values corrected within their role, `p_within`, and `p_corrected`: no secondary one below the primary's.
+
+    The primary decides: secondary ones count once all of the primary's differences are clear, so that the chance of a single
+    false find is held for all together. Guardrails have none: they must all hold.
+    """
     adjust = {"holm": compare.holm, "bh": compare.benjamini_hochberg, "none": lambda each: np.asarray(each, dtype=float)}[correction]
-    return adjust(p)
+    within = rows["p"].where(rows["role"] != "guardrail").groupby(rows["role"]).transform(adjust)
+    gate = within.where(rows["role"] == "primary").max() if correction != "none" else np.nan
+    secondary = rows["role"] == "secondary"
+    return rows.assign(p_within=within, p_corrected=within.where(~secondary | within.isna(), np.fmax(within, gate)))
 
 
 def said(row: Any, level: float) -> str:
@@ -57,8 +63,10 @@ def said(row: Any, level: float) -> str:
     better = (row.difference > 0) == (row.good == "higher")
     if row.p_corrected <= 1 - level:
         return f"{'better' if better else 'worse'} than the control"
+    if row.p_within <= 1 - level:
+        return "no clear difference: clear alone, but the primary metric is not"
     if row.p <= 1 - level:
-        return "no clear difference: clear alone, not among so many"
+        return "no clear difference: clear alone, but not among so many"
     return "no clear difference"
 
 

@@ -65,18 +65,19 @@ def _as_power(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
         sums = [each for each in rows.columns if each.startswith("m")]
         upto = rows.groupby("week")[sums].sum().sort_index()
         upto = upto.reindex(range(int(upto.index.max()) + 1), fill_value=0).cumsum()
-        tests = sum(each.role != "guardrail" for each in metrics) * max(len(_shares(data, name, wanted)) - 1, 1)
+        variants = max(len(wanted.shares or ()) - 1, 1)
         for slot, metric in enumerate(metrics):
             if metric.kind not in plans.RANKED:
-                alpha = 1 - parameters["level"] if metric.role == "guardrail" else (1 - parameters["level"]) / tests
+                alike = 1 if metric.role == "guardrail" else variants * sum(each.role == metric.role for each in metrics)
+                alpha = (1 - parameters["level"]) / alike
                 seen = doings.sums(upto.iloc[-1], slot, metric)
-                found = [_row(seen, n, metric, wanted, _shares(data, name, wanted), alpha, parameters["power"]) for n in upto[f"m{slot}_n"]]
+                found = [_row(seen, n, metric, wanted, _shares(wanted), alpha, parameters["power"]) for n in upto[f"m{slot}_n"]]
                 parts.append(pd.DataFrame(found).assign(experiment=name, metric=metric.name, role=metric.role, kind=metric.kind,
                                                         weeks=upto.index.to_numpy() + 1))
     return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
 
 
-def _shares(data: Data, name: str, wanted: Experiment) -> dict[str, float]:
+def _shares(wanted: Experiment) -> dict[str, float]:
     """The planned shares, the control's first; two halves where none are planned."""
     shares = wanted.shares or {wanted.control: 0.5, "the other": 0.5}
     return {wanted.control: shares[wanted.control]} | shares
@@ -105,7 +106,7 @@ def power_before(data: Data, *, experiment: str | None = None, weeks: int = 12, 
 
     The people, their values and how much these vary are those of the last weeks before the start whose days were over
     by then; for an experiment that has not begun, before the day after the last one counted. Nothing seen in the experiment
-    is in it. The chance of a false find is shared out over all metrics and variants, as the result is corrected.
+    is in it. The chance of a false find is shared out over variants, and over secondary metrics, as the result is corrected.
 
     Parameters
     ----------

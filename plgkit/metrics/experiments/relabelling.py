@@ -16,9 +16,9 @@ from plgkit.metrics.registry import measure
 from plgkit.playbook.trial import Experiment, Metric
 from plgkit.sources.data import Data
 from plgkit.sources.digests import Digest
-from plgkit.stats import compare, intervals
+from plgkit.stats import intervals
 
-DEALT, ANY = "dealt", "(any of them)"
+DEALT = "dealt"
 WAYS = ("one look at the end", "a look every day", "a look every day, always-valid")
 COLUMNS = ["experiment", "way", "metric", "n", "draws", "false", "value", "low", "high", "stated"]
 
@@ -51,9 +51,8 @@ def _checked(rows: pd.DataFrame, metrics: list[tuple[int, Metric]], wanted: Expe
             found[way].append(each)
     made = []
     for way, each in found.items():
-        together = np.array([compare.holm(column).min() for column in np.transpose(each)])
-        for label, p in [*zip([metric.name for _, metric in metrics], each, strict=True), *([(ANY, together)] if len(metrics) > 1 else [])]:
-            made.append({"way": way, "metric": label, "n": n, "draws": len(p), "false": int((p <= alpha).sum()), "stated": alpha})
+        for (_slot, metric), p in zip(metrics, each, strict=True):
+            made.append({"way": way, "metric": metric.name, "n": n, "draws": len(p), "false": int((p <= alpha).sum()), "stated": alpha})
     return pd.DataFrame(made)
 
 
@@ -87,8 +86,8 @@ def aa(data: Data, *, experiment: str | None = None, draws: int = 500, adjusted:
 
     Returns
     -------
-    One row per experiment, way to look and metric ("(any of them)": the smallest p once corrected): n (people), draws, false (finds),
-    value (share of the draws), low, high, stated (what the test promises).
+    One row per experiment, way to look and metric (the primary first; no guardrails, quantiles and times): n (people), draws,
+    false (finds), value (share of the draws), low, high, stated (what the test promises).
 
     Examples
     --------

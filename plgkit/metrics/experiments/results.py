@@ -41,7 +41,7 @@ def _one(name: str, frame: pd.DataFrame, data: Data, parameters: Mapping[str, An
         made = pd.concat([each for each in parts if len(each)], ignore_index=True)
     else:
         made = pd.DataFrame(judging.rows_of(frame, metrics, wanted, **told))
-    made["p_corrected"] = judging.corrected(made, parameters["correction"])
+    made = judging.corrected(made, parameters["correction"])
     made["differ_p"] = _differ(made, by)
     made = made.assign(experiment=name, split_p=split_p, set_aside=int(totals.loc[totals["variant"].isna(), "people"].sum()))
     good = {each.name: each.better for each in all_of}
@@ -88,9 +88,9 @@ def results(data: Data, *, experiment: str | None = None, metric: str | None = N
     adjusted
         Whether to take out what people did before.
     correction
-        How p is corrected for how many metrics, variants and segments of an experiment are looked at: "holm" holds the
-        chance of a single false find, "bh" the share of false ones among the finds, "none" neither. Guardrails are not
-        among them: each has to hold by itself.
+        How p is corrected for how many variants, segments and secondary metrics are looked at: "holm" holds the chance
+        of a single false find, "bh" the share of false ones among the finds, "none" neither. The primary metric comes
+        first: secondary ones count only where it is clear. Guardrails are not among them: each has to hold by itself.
     by
         Column of people or accounts to cut by, as it is now. Segments are corrected for together.
 
@@ -119,7 +119,8 @@ def results(data: Data, *, experiment: str | None = None, metric: str | None = N
     References
     ----------
     Deng, Xu, Kohavi and Walker, "Improving the sensitivity of online controlled experiments by utilizing pre-experiment data",
-    WSDM (2013), 123-132. Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic
+    WSDM (2013), 123-132. Dmitrienko and Tamhane, "Gatekeeping procedures with clinical trial applications", Pharmaceutical
+    Statistics 6 (2007), 171-180. Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic
     confidence sequences", Annals of Statistics 52 (2024), 2613-2640.
     """
     names = plans.chosen(data, experiment)
