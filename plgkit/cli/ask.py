@@ -94,9 +94,12 @@ def measure_command(name: str, source: str | None, as_of: str | None, playbook: 
                     grain: str | None, settings: tuple[str, ...], level: float, form: str, as_json: bool) -> None:
     """Print the numbers of one MEASURE, its definition on standard error.
 
+    In CSV a text that a spreadsheet would read as a formula begins with an apostrophe.
+
     \b
     Example:
       plgkit measure activation.rate exports/ --by channel --grain month --format csv
+      plgkit measure pql.scores exports/ --set lifespan_days=30 --format csv > call-list.csv
     """
     from plgkit.metrics.registry import find
 

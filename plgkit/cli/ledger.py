@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from plgkit.cli.ask import grain_option
@@ -15,11 +13,6 @@ from plgkit.cli.shared import (
     show,
     source_argument,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.command("ledger")
@@ -51,7 +44,7 @@ def ledger_command(source: str | None, as_of: str | None, playbook: str | None, 
     data = opened(source, as_of=as_of, playbook=playbook)
     frame = ledger(data, period=period, movement=list(movements) or None, account=list(accounts) or None, brief=brief,
                    grain=grain or "month", per="row" if rows else "account")
-    show(harmless(frame) if form == "csv" and not as_json else frame, form, as_json)
+    show(frame, form, as_json)
 
 
 @click.command("billing")
@@ -76,21 +69,4 @@ def billing_command(source: str | None, as_of: str | None, playbook: str | None,
 
     data = opened(source, as_of=as_of, playbook=playbook)
     frame = billing(data, period=period, account=list(accounts) or None, grain=grain or "month")
-    show(harmless(frame) if form == "csv" and not as_json else frame, form, as_json)
-
-
-def harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with an apostrophe before every text that a spreadsheet would read as a formula.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> harmless(pd.DataFrame({"account_id": ["a1", "=1+1"]}))["account_id"].tolist()
-    ['a1', "'=1+1"]
-    """
-    texts = [name for name in frame.columns if frame[name].dtype == "str" or frame[name].dtype == object]
-    return frame.assign(**{name: frame[name].map(_harmless, na_action="ignore") for name in texts})
-
-
-def _harmless(text: object) -> object:
-    return f"'{text}" if isinstance(text, str) and text.startswith(_STARTS_A_FORMULA) else text
+    show(frame, form, as_json)

@@ -37,12 +37,14 @@ def opened(source: str | None, *, as_of: str | None = None, playbook: str | None
 
 
 def show(frame: pd.DataFrame, form: str, as_json: bool = False) -> None:
-    """Print a frame: for people, as CSV, or as JSON."""
+    """Print a frame: for people, as CSV that is safe to open in a spreadsheet, or as JSON."""
     if as_json or form == "json":
         click.echo(json.dumps(json.loads(frame.to_json(orient="records", date_format="iso", date_unit="s")), indent=1,
                               ensure_ascii=False))
     elif form == "csv":
-        click.echo(frame.to_csv(index=False), nl=False)
+        from plgkit.notebook.handing import to_csv
+
+        click.echo(to_csv(frame), nl=False)
     else:
         click.echo(readable(frame))
 

@@ -2,6 +2,7 @@
 
 from plgkit.notebook.card import lines, moved, next_step, standings, unasked, worst
 from plgkit.notebook.comparing import apart, compared, span, target
+from plgkit.notebook.handing import harmless, to_csv
 from plgkit.notebook.lasting import chance, halves, holders, levelled, silence, slipping, still_used
 from plgkit.notebook.opening import start
 from plgkit.notebook.paying import ahead, as_busy, driven, same_period, sold
@@ -27,6 +28,7 @@ from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.using import dearest, stands_out, used_most
+from plgkit.notebook.wheel import foreseen, held, pulled, raised
 from plgkit.notebook.words import (
     count,
     counted,
@@ -46,10 +48,10 @@ from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, 
 __all__ = [
     "against", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside", "by_hand", "came",
     "chance", "change", "compared", "count", "counted", "day", "dearest", "definition", "detours", "driven",
-    "duration", "finding", "first", "followed", "gained", "grew", "halves", "highest", "holders", "hours", "in_need",
+    "duration", "finding", "first", "followed", "foreseen", "gained", "grew", "halves", "harmless", "held", "highest", "holders", "hours", "in_need",
     "last", "latest", "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most",
-    "net_loss", "next_step", "note", "number", "parting", "path", "period", "plans", "points", "rests", "retained",
+    "net_loss", "next_step", "note", "number", "parting", "path", "period", "plans", "points", "pulled", "raised", "rests", "retained",
     "same_period", "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
-    "stands_out", "start", "still_used", "survived", "survivors", "table", "target", "tile", "tiles", "unasked",
+    "stands_out", "start", "still_used", "survived", "survivors", "table", "target", "tile", "tiles", "to_csv", "unasked",
     "used_most", "ways", "worst", "worths",
 ]
