@@ -51,7 +51,7 @@ def _with_all(values: Floats) -> Floats:
 
 def _as_backtest(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     scores = np.unique(frame["score"])[::-1]
-    people, hits = dates.spread(frame, dates.crowds(frame), ["score"])
+    people, hits = dates.spread(frame, dates.crowds(frame), "score")
     found = judged(people, hits, scores, parameters["cut"], parameters["capacity"], parameters["threshold"])
     days = np.unique(frame["date"])
     places = range(len(days)) if parameters["each"] == "date" else [len(days)] if len(days) else []

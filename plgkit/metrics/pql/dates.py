@@ -61,18 +61,18 @@ def cells(rows: Table, *keys: str) -> Table:
     return rows.group_by(*keys).aggregate(accounts=_.count().cast("int64"), hits=_.hit.sum().cast("int64"))
 
 
-def spread(frame: pd.DataFrame, weights: Floats, places: list[str]) -> tuple[Floats, Floats]:
+def spread(frame: pd.DataFrame, weights: Floats, score: str) -> tuple[Floats, Floats]:
     """Accounts and hits of cells per date and score, the best score first, in every crowd: arrays of crowd x date x score."""
-    dates, scores = (np.unique(frame[name]) for name in ("date", places[0]))
+    dates, scores = (np.unique(frame[name]) for name in ("date", score))
     groups = np.unique(frame["dealt"])
     shape = (len(groups), len(dates), len(scores))
     found = []
     where = (np.searchsorted(groups, frame["dealt"]), np.searchsorted(dates, frame["date"]),
-             len(scores) - 1 - np.searchsorted(scores, frame[places[0]]))
+             len(scores) - 1 - np.searchsorted(scores, frame[score]))
     for name in ("accounts", "hits"):
         sums = np.zeros(shape)
         np.add.at(sums, where, frame[name].to_numpy(dtype=float))
-        found.append((weights @ sums.reshape(len(groups), -1)).reshape(len(weights), *shape[1:]))
+        found.append((weights @ sums.reshape(len(groups), len(dates) * len(scores))).reshape(len(weights), *shape[1:]))
     return found[0], found[1]
 
 

@@ -14,7 +14,7 @@ from plgkit.errors import BadParameter
 from plgkit.metrics import signals
 from plgkit.metrics.pql import dates
 from plgkit.metrics.pql.backtest import judged
-from plgkit.metrics.pql.scoring import READS
+from plgkit.metrics.pql.scoring import READS, lifespan
 from plgkit.metrics.registry import measure
 from plgkit.playbook.goals import Signal
 from plgkit.sources.data import Data
@@ -52,11 +52,13 @@ def asked(data: Data, also: list[str] | None) -> list[Signal]:
     return found
 
 
-def patterns(data: Data, rows: Table, asked: Sequence[Signal]) -> Table:
-    """The rows with `pattern`: a bit for each signal that counted before `until`."""
+def patterns(data: Data, rows: Table, asked: Sequence[Signal], lifespan_days: int | None = None) -> Table:
+    """The rows with `pattern`: a bit for each signal that counted before `until` and has not faded to nothing."""
     met = signals.moments(data, asked[len(data.playbook.pql.signals):]).rename(whose="account_id")
-    held = rows.select("account_id", "until").inner_join(
-        met, (_.account_id == met.whose) & signals.held(met, rows.until))
+    counts = (_.account_id == met.whose) & signals.held(met, rows.until)
+    if lifespan_days is not None:
+        counts = counts & (signals.left_of(met, rows.until, lifespan_days) > 0)
+    held = rows.select("account_id", "until").inner_join(met, counts)
     bit = dates.number_of({each.name: 1 << place for place, each in enumerate(asked)}, held.signal)
     sums = held.mutate(bit=bit).group_by("account_id", "until").aggregate(pattern=_.bit.sum().cast("int64"))
     found = rows.left_join(sums, ["account_id", "until"]).drop("account_id_right", "until_right")
@@ -132,7 +134,7 @@ def _student(level: float) -> float:
          settings={"within_days": "pql.within_days", "threshold": "pql.threshold"},
          interval="delete-a-group jackknife, 16 groups of accounts")
 def fitted_points(data: Data, *, within_days: int | None = None, threshold: float | None = None, later: int = 3,
-                  also: list[str] | None = None, grain: Grain = "month") -> Table:
+                  also: list[str] | None = None, lifespan_days: int | None = None, grain: Grain = "month") -> Table:
     """Points of every signal as data have them, from who first paid within `within_days` days, beside those set by hand.
 
     Learned by a logistic regression that is held back from believing too much (ridge), on the dates of `backtest` whose window
@@ -143,7 +145,7 @@ def fitted_points(data: Data, *, within_days: int | None = None, threshold: floa
     Parameters
     ----------
     data
-        As `scores`; needs `subscriptions`. Fading is left out.
+        As `scores`; needs `subscriptions`.
     within_days
         Days after the date in which a first payment counts.
     threshold
@@ -152,6 +154,8 @@ def fitted_points(data: Data, *, within_days: int | None = None, threshold: floa
         How many of the last dates are kept to judge by.
     also
         Events that are no signals yet, to learn what they would be worth; by default the one of activation and the start of a trial.
+    lifespan_days
+        Days in which points fade, as in `scores`: a signal is learned from as long as anything of it is left.
     grain
         Length of a period: the last day of each is a date.
 
@@ -175,7 +179,7 @@ def fitted_points(data: Data, *, within_days: int | None = None, threshold: floa
     Hosmer, Lemeshow and Sturdivant, "Applied Logistic Regression" (3rd edition, 2013), chapter 1.
     """
     check(later)
-    rows = patterns(data, dates.snapshots(data, within_days, grain), asked(data, also))
+    rows = patterns(data, dates.snapshots(data, within_days, grain), asked(data, also), lifespan(data, lifespan_days))
     return dates.cells(rows, "date", "pattern", "dealt")
 
 
@@ -197,7 +201,7 @@ def _as_refitted(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any])
         found = {}
         for side in ("hand", "fitted"):
             scores = np.unique(later[side])[::-1]
-            found[side] = judged(*dates.spread(later, crowds, [side]), scores, cut, capacity, threshold)
+            found[side] = judged(*dates.spread(later, crowds, side), scores, cut, capacity, threshold)
         for quality in ("called", "precision", "recall", "lift", *(["concordance"] if cut == "capacity" else [])):
             hand, fitted = (found[side][quality][:, -1] for side in ("hand", "fitted"))
             shown = [number for each in (hand, fitted, fitted - hand)
@@ -211,7 +215,7 @@ def _as_refitted(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any])
 @measure(shape="table", unit="share of accounts", better="higher", reads=READS, settings=SETTINGS, finish=_as_refitted,
          interval=dates.BY_ACCOUNT)
 def refitted(data: Data, *, within_days: int | None = None, capacity: int | None = None, threshold: float | None = None,
-             later: int = 3, also: list[str] | None = None, grain: Grain = "month") -> Table:
+             later: int = 3, also: list[str] | None = None, lifespan_days: int | None = None, grain: Grain = "month") -> Table:
     """What fitted points would have found on the `later` last dates, beside those set by hand.
 
     The points are those of `fitted_points`, learned from earlier dates only; lists are of the best `capacity` accounts or of all
@@ -219,8 +223,8 @@ def refitted(data: Data, *, within_days: int | None = None, capacity: int | None
 
     Parameters
     ----------
-    data, within_days, threshold, later, also, grain
-        As in `fitted_points`.
+    data, within_days, threshold, later, also, lifespan_days, grain
+        As in `fitted_points`; both kinds of points count in full while anything of a signal is left.
     capacity
         Accounts that the team can call in a week.
 
@@ -237,5 +241,5 @@ def refitted(data: Data, *, within_days: int | None = None, capacity: int | None
     0
     """
     check(later, capacity)
-    rows = patterns(data, dates.snapshots(data, within_days, grain), asked(data, also))
+    rows = patterns(data, dates.snapshots(data, within_days, grain), asked(data, also), lifespan(data, lifespan_days))
     return dates.cells(rows, "date", "pattern", "dealt")

@@ -20,7 +20,7 @@ from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
 
 _COLUMNS = ["account_id", "moves", "fitted", "fitted_place", "hand", "hand_place", "because"]
-_FITTED = ("within_days", "threshold", "later", "also", "grain")
+_FITTED = ("within_days", "threshold", "later", "also", "lifespan_days", "grain")
 
 
 def _as_lists(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def relisted(data: Data, *, within_days: int | None = None, capacity: int | None
     capacity
         Accounts that the team can call in a week.
     lifespan_days
-        Days in which points fade on both lists, as in `scores`.
+        As in `fitted_points`; on both lists points fade, as in `scores`.
 
     Returns
     -------
