@@ -36,6 +36,12 @@ class Product(Section):
         description="Share of revenue left after the cost of serving it; used for lifetime value and payback.",
         examples=[0.8],
     )
+    kind: Literal["small_business_software", "enterprise_software", "other_business_product", "consumer_subscription", "other"] | None = Field(
+        None,
+        description="What kind of product it is and for whom. Numbers of other companies are shown beside its own only "
+        "where they are of the same kind; without it, none are.",
+        examples=["small_business_software"],
+    )
 
 
 class DataRules(Section):

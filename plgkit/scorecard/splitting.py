@@ -53,7 +53,8 @@ def of_rate(then: pd.DataFrame, now: pd.DataFrame, *, people: tuple[float, float
     margin = _Z * np.sqrt(height**2 * (drawn[0] + drawn[1]) + shifted**2 * _mean_error(low0, high0, low1, high1, seen))
     apart, apart_error = _apart(moved, errors, weight)
     both = ~np.isnan(seen[0]) & ~np.isnan(seen[1])
-    apart, apart_error = np.where(both, apart, np.nan), np.where(both, apart_error, np.nan)
+    told = both & ~np.isnan(errors[both]).any()
+    apart, apart_error = np.where(both, apart, np.nan), np.where(told, apart_error, np.nan)
     rate = _rows(RATE, *seen, weight * moved, below, above, apart, apart_error)
     return pd.concat([rate, _rows(MIX, *weights, shifted * height, margin, margin)], ignore_index=True)
 
