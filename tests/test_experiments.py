@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from plgkit import connect
-from plgkit.errors import UnknownExperiment
+from plgkit.errors import BadParameter, UnknownExperiment
 from plgkit.metrics import experiments
+from plgkit.metrics.experiments import judging
 from plgkit.playbook import Playbook
-from plgkit.stats import compare
+from plgkit.playbook.trial import Experiment, Metric
+from plgkit.stats import compare, sequential
 from plgkit.stats.intervals import newcombe
 
 START = pd.Timestamp("2025-01-10")
@@ -82,3 +84,61 @@ def test_an_unknown_experiment_is_named_with_the_nearest_one(tiny):
     with pytest.raises(UnknownExperiment) as caught:
         experiments.comparison(tiny, experiment="welcom")
     assert str(caught.value) == "No experiment 'welcom' in table 'exposures'. Did you mean 'welcome'?"
+
+
+def test_the_primary_metric_comes_first_and_guardrails_stand_alone():
+    rows = pd.DataFrame({"role": ["primary", "secondary", "secondary", "guardrail"], "p": [0.03, 0.001, 0.02, 0.5]})
+    found = judging.corrected(rows, "holm")
+    assert found.p_within.tolist()[:3] == [0.03, 0.002, 0.02]
+    assert found.p_corrected.tolist()[:3] == [0.03, 0.03, 0.03]
+    assert np.isnan(found.p_corrected[3])
+    assert judging.corrected(rows, "none").p_corrected.tolist()[:3] == [0.03, 0.001, 0.02]
+
+
+def test_a_guardrail_holds_when_its_worst_is_within_the_margin():
+    metrics = [{"name": "stays", "event": "paid", "role": "guardrail", "margin": 0.2}]
+    words = {"metric_event": "seen", "metrics": metrics}
+    said = {}
+    for people, old, new in ((1000, 400, 390), (20, 8, 8), (1000, 400, 200)):
+        found = experiments.results(trial({"old": (people, old), "new": (people, new)}, **words))
+        said[people, new] = found.query("role == 'guardrail' and variant == 'new'").verdict.iloc[0]
+    assert list(said.values()) == ["holds", "not shown to hold", "broken"]
+
+
+def test_newcomers_have_no_past_and_nothing_is_taken_out():
+    found = experiments.results(trial({"old": (200, 60), "new": (200, 90)})).query("variant == 'new'").iloc[0]
+    assert found.removed == 0
+    assert [found.difference_low, found.difference_high] == pytest.approx(newcombe(90, 200, 60, 200))
+
+
+def test_an_uneven_split_withholds_every_metric_and_every_look():
+    data = trial({"old": (600, 60), "new": (400, 80)}, metrics=[{"name": "times", "event": "paid", "kind": "mean"}])
+    found = experiments.results(data)
+    assert found[["difference", "lift", "p", "always_low", "p_corrected"]].isna().all().all()
+    assert set(found.verdict) == {"not compared: the split is not the planned one (p = 2.5e-10)"}
+    assert experiments.looks(data).empty
+
+
+def test_looking_every_day_finds_what_is_not_there_and_the_wide_interval_does_not():
+    # Four hundred dealings of people who do alike; published: Johari and others, "Peeking at A/B tests", KDD (2017).
+    random, days, people = np.random.default_rng(7), 60, 40
+    arm = [{"n": (np.arange(days) + 1.0) * people, "x": random.binomial(people, 0.4, (400, days)).cumsum(axis=1).astype(float)} for _ in "ab"]
+    arm = [each | {"xx": each["x"], "a": 0 * each["x"], "xa": 0 * each["x"], "aa": 0 * each["x"]} for each in arm]
+    found = judging.followed(*arm, Metric(name="m", event="e"), Experiment(), adjusted=False, level=0.95)
+    assert 0.02 < (found["p"][:, -1] <= 0.05).mean() < 0.08
+    assert (np.nan_to_num(found["p"], nan=1.0).min(axis=1) <= 0.05).mean() > 0.2
+    assert (np.nan_to_num(found["p_always"], nan=1.0).min(axis=1) <= 0.05).mean() < 0.05
+
+
+def test_the_always_valid_p_and_interval_agree():
+    low, high = sequential.always_valid(0.05, 0.02, [2000, 5000, 60], tuned_for=2000)
+    for place, n in enumerate((2000, 5000)):
+        half = (high[place] - low[place]) / 2
+        assert sequential.always_p(half, 0.02, n, tuned_for=2000) == pytest.approx(0.05)
+    assert np.isnan(low[2])
+
+
+def test_an_unknown_metric_is_answered_with_those_there_are(tiny):
+    with pytest.raises(BadParameter) as caught:
+        experiments.results(tiny, experiment="welcome", metric="reports")
+    assert str(caught.value) == "metric is 'reports'; expected one of report_created."

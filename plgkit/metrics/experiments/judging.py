@@ -159,7 +159,7 @@ def followed(control: arms.Sums, treated: arms.Sums, metric: Metric, wanted: Exp
     known = np.minimum(control["n"], treated["n"]) >= 2
     if metric.kind == "share":
         with np.errstate(invalid="ignore"):
-            known &= np.minimum.reduce([np.minimum(each["x"], each["n"] - each["x"]) for each in (control, treated)]) >= FEWEST
+            known = known & (np.minimum.reduce([np.minimum(each["x"], each["n"] - each["x"]) for each in (control, treated)]) >= FEWEST)
     with np.errstate(invalid="ignore"):
         difference, error = other.value - one.value, np.where(known, arms.error_of(one, other), np.nan)
     asked = {"level": level, "tuned_for": wanted.people}
