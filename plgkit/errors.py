@@ -276,3 +276,10 @@ class NothingToSplit(PlgkitError, ValueError):
         else:
             super().__init__(f"{measure} cannot be split: the numbers of its segments do not add up to the whole. "
                              f"{nearest(measure, list(fits))}")
+
+
+class UnknownLever(PlgkitError, ValueError):
+    """A rate that the flywheel does not turn by."""
+
+    def __init__(self, name: str, known: Iterable[str]):
+        super().__init__(f"The flywheel does not turn by {name!r}. {nearest(name, known)}")

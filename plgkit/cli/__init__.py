@@ -13,7 +13,7 @@ from plgkit.errors import NoData, PlgkitError
 COMMANDS = {
     "init": "init", "import": "imports", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "funnel": "definitions",
     "compare": "definitions", "sensitivity": "definitions", "glossary": "definitions", "ledger": "ledger", "billing": "ledger",
-    "scorecard": "scorecard",
+    "scorecard": "scorecard", "flywheel": "flywheel",
     "report": "report", "sample": "sample", "notebooks": "notebooks",
 }
 WRONG_USE, NO_DATA = 2, 3

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from plgkit.errors import BadParameter, MissingTable, UnknownMeasure
+from plgkit.errors import BadParameter, MissingTable, UnknownLever
 from plgkit.flywheel import turning
 from plgkit.flywheel.counting import Counts, counts, earlier, whole_months
 from plgkit.flywheel.fitting import Rates, fit
@@ -19,6 +19,8 @@ from plgkit.stats.intervals import Floats
 
 OUTCOMES = {"signups": "people who sign up", "people": "active people", "revenue": "recurring revenue"}
 
+_LEVER_COLUMNS = ["lever", "what", "value", "changed", "people", "people_low", "people_high", "revenue", "revenue_low", "revenue_high"]
+
 
 class _Wheel(NamedTuple):
     """A fitted flywheel, with the chance of the months to come."""
@@ -27,6 +29,7 @@ class _Wheel(NamedTuple):
     counts: Counts
     rates: Rates
     chance: Floats
+    beside: tuple[float, float]
 
     @property
     def ahead(self) -> pd.DatetimeIndex:
@@ -37,7 +40,7 @@ class _Wheel(NamedTuple):
         return [name for name in OUTCOMES if name != "revenue" or self.counts.money is not None]
 
     def turned(self, rates: Rates | None = None) -> dict[str, Floats]:
-        course = turning.turn(self.counts, rates or self.rates, self.chance)
+        course = turning.turn(self.counts, rates or self.rates, self.chance, self.beside)
         return {name: getattr(course, name) for name in self.outcomes}
 
 
@@ -115,8 +118,8 @@ def what_if(data: Data, rate: str, *, by: float = 0.01, months: int = 12, recent
     for name in wheel.outcomes:
         gap = _quantiles(after[name] - before[name], level)
         parts.append(pd.DataFrame({
-            "period": wheel.ahead, "outcome": name, "value": _rounded(np.median(before[name], axis=0)),
-            "changed": _rounded(np.median(before[name], axis=0)) + gap["value"], "difference": gap["value"], "low": gap["low"],
+            "period": wheel.ahead, "outcome": name, "value": _rounded(np.median(before[name][1:], axis=0)),
+            "changed": _rounded(np.median(before[name][1:], axis=0)) + gap["value"], "difference": gap["value"], "low": gap["low"],
             "high": gap["high"]}))
     made = _said(pd.concat(parts, ignore_index=True), wheel, recent)
     made.attrs |= {"rate": rate, "now": now, "to": to, "what": lever.what}
@@ -139,12 +142,13 @@ def levers(data: Data, *, per: Literal["tenth", "point"] = "tenth", months: int 
     -------
     One row per lever, the one that brings most revenue (without revenue, most active people) on top: rank, lever, what,
     value, changed, and the difference after so many months with its interval: people, people_low, people_high, revenue,
-    revenue_low, revenue_high.
+    revenue_low, revenue_high; first (share of the crowds drawn anew in which no other brings more).
     """
     if per not in ("tenth", "point"):
         raise BadParameter("per", per, expected="tenth or point")
     wheel = _fitted(data, months=months, recent=recent, level=level, draws=draws, seed=seed)
-    before, rows = wheel.turned(), []
+    before, rows, gaps = wheel.turned(), [], []
+    order = "revenue" if wheel.counts.money is not None else "people"
     for name, lever in LEVERS.items():
         if not data.has(*lever.needs) or (name == "acquisition.signups" and data.has("visits")):
             continue
@@ -161,12 +165,13 @@ def levers(data: Data, *, per: Literal["tenth", "point"] = "tenth", months: int 
             row |= {outcome + ("" if part == "value" else f"_{part}"): gap[part][0] if gap else np.nan
                     for part in ("value", "low", "high")}
         rows.append(row)
-    frame = pd.DataFrame(rows)
-    order = "revenue" if wheel.counts.money is not None else "people"
+        gaps.append((after[order] - before[order])[1:, -1])
+    frame = pd.DataFrame(rows, columns=_LEVER_COLUMNS)
+    frame["first"] = np.bincount(np.argmax(gaps, axis=0), minlength=len(gaps)) / draws if gaps else []
     frame = frame.sort_values([order, "people", "lever"], ascending=[False, False, True], ignore_index=True)
     frame.insert(0, "rank", np.arange(1, len(frame) + 1))
     made = _said(frame, wheel, recent)
-    made.attrs |= {"per": per, "months": months} | {name: float(np.median(before[name][:, -1])) for name in before}
+    made.attrs |= {"per": per, "months": months} | {name: float(np.median(before[name][1:, -1])) for name in before}
     return made
 
 
@@ -207,7 +212,7 @@ def _fitted(data: Data, *, months: int, recent: int, level: float, draws: int, s
     data = whole_months(data)
     known = counts(data)
     rates = fit(known, recent=min(recent, len(known.months)), draws=draws, seed=seed, horizon=months)
-    return _Wheel(data, known, rates, turning.luck(draws, months, seed))
+    return _Wheel(data, known, rates, turning.luck(draws, months, seed), turning.beside(known, rates))
 
 
 def _checked(name: str, value: int, *, least: int = 1) -> int:
@@ -218,7 +223,7 @@ def _checked(name: str, value: int, *, least: int = 1) -> int:
 
 def _lever(name: str, data: Data) -> Lever:
     if name not in LEVERS:
-        raise UnknownMeasure(name, LEVERS)
+        raise UnknownLever(name, LEVERS)
     for table in LEVERS[name].needs:
         if not data.has(table):
             raise MissingTable(table, data.everything, one_row=TABLES[table].one_row)

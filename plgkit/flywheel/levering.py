@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,6 @@ import pandas as pd
 
 from plgkit.flywheel.counting import Counts
 from plgkit.flywheel.fitting import LONG, Rates
-from plgkit.metrics import registry
 from plgkit.sources.data import Data
 
 
@@ -56,7 +56,8 @@ def _scaled(name: str, column: int | None = None) -> Callable[[Rates, float], Ra
 def _measured(name: str, *, long: bool = False, **asked: object) -> Callable[[Data, Counts, Rates, int], float]:
     """The measure of the catalogue over the last complete months that have anybody to judge."""
     def value(data: Data, counts: Counts, rates: Rates, recent: int) -> float:
-        frame = registry.find(name)(data, grain="month", **asked)
+        stage, measure = name.split(".")
+        frame = getattr(importlib.import_module(f"plgkit.metrics.{stage}"), measure)(data, grain="month", **asked)
         frame = frame[(frame["denominator"] > 0) & (frame["period"] <= counts.months[-1])].tail(LONG if long else recent)
         below = float(frame["denominator"].sum())
         return float(frame["numerator"].sum()) / below if below else float("nan")

@@ -42,8 +42,8 @@ def luck(draws: int, months: int, seed: int) -> Floats:
     return made
 
 
-def turn(counts: Counts, rates: Rates, chance: Floats) -> Course:
-    """Let the wheel turn as many months as there is chance for."""
+def turn(counts: Counts, rates: Rates, chance: Floats, beside: tuple[float, float]) -> Course:
+    """Let the wheel turn as many months as there is chance for; active people lie `beside` the curves as they did."""
     draws, months, _ = chance.shape
     t = len(counts.months)
     days = pd.date_range(counts.months[-1], periods=months + 1, freq="MS")[1:].days_in_month.to_numpy(float)
@@ -51,7 +51,7 @@ def turn(counts: Counts, rates: Rates, chance: Floats) -> Course:
     size[:, :t] = counts.size.sum(axis=0)
     sent = np.zeros((draws, t + months))
     sent[:, :t] = counts.sent.sum(axis=(0, 2))
-    level, spread = _known_level(counts, rates)
+    level, spread = beside
     signups, people, started = (np.zeros((draws, months)) for _ in range(3))
     for m in range(months):
         now = t + m
@@ -88,7 +88,7 @@ def _newcomers(rates: Rates, own: Floats, older: Floats, sent: Floats, now: int)
     return new, own * each[:, 0] + guests * each[:, 1] + by_older, own + guests
 
 
-def _known_level(counts: Counts, rates: Rates) -> tuple[float, float]:
+def beside(counts: Counts, rates: Rates) -> tuple[float, float]:
     """By how much active people lay beside what the curves say of the last months, and how that swings."""
     t = len(counts.months)
     size, came = counts.size.sum(axis=0)[None], past(counts).people
@@ -101,10 +101,14 @@ def _known_level(counts: Counts, rates: Rates) -> tuple[float, float]:
 
 
 def _counted(expected: Floats, place: Floats) -> Floats:
-    """So many as chance makes of the expected number; the first draw has just the expected."""
-    from scipy.stats import poisson
+    """So many as chance makes of the expected number; the first draw has just the expected.
 
-    made = poisson.ppf(place, np.maximum(expected, 0))
+    A gamma law of Poisson's mean and variance: it moves smoothly with the mean, so that the difference of two courses is not one of
+    whole accounts.
+    """
+    from scipy.special import gammaincinv
+
+    made = np.where(expected > 0, gammaincinv(np.maximum(expected, 1e-9), place), 0.0)
     made[0] = expected[0]
     return made
 
