@@ -68,10 +68,10 @@ def _moments(data: Data, asked: Sequence[Signal]) -> Table:
     heard = [each for each in asked if not silent(data, each)]
     shared: dict[str, Table] = {}
     if any(each.kind not in (*FIT, "invited", "active_days", "active_streak") for each in heard):
-        shared["done"] = _done(data, heard)
+        shared["done"] = done(data, heard)
     parts = [_counted(data, each, shared).select(
         "account_id", "at", signal=ibis.literal(each.name), points=ibis.literal(float(each.points)),
-        fit=ibis.literal(1 if each.kind in FIT else 0, "int64"), need=ibis.literal(_need(data, each), "int64"),
+        fit=ibis.literal(1 if each.kind in FIT else 0, "int64"), need=ibis.literal(need(data, each), "int64"),
         most=ibis.literal(each.at_most, "int64") if each.at_most else ibis.null("int64")) for each in heard]
     if not parts:
         return _nothing(data)
@@ -93,7 +93,7 @@ def _nothing(data: Data) -> Table:
                        day=_.day, lost_day=ibis.null("date"))
 
 
-def _need(data: Data, signal: Signal) -> int:
+def need(data: Data, signal: Signal) -> int:
     """How many rows of `_counted` a signal takes."""
     if signal.kind in ("active_streak", *FIT):
         return 1
@@ -103,11 +103,11 @@ def _need(data: Data, signal: Signal) -> int:
 def _counted(data: Data, signal: Signal, shared: dict[str, Table]) -> Table:
     """One row per thing that a signal counts: `account_id` and the instant `at`."""
     if signal.kind in FIT:
-        return _fitting(data, signal.kind)
+        return fitting(data, signal.kind)
     if signal.kind == "invited":
-        rows = _invited(data)
+        rows = invited(data)
     elif signal.kind in ("active_days", "active_streak"):
-        rows = shared.setdefault("days", _active_days(data))
+        rows = shared.setdefault("days", active_days(data))
     else:
         rows = shared["done"].filter(_.event.isin(events_of(data, signal)))
     if signal.within_days is not None:
@@ -117,28 +117,32 @@ def _counted(data: Data, signal: Signal, shared: dict[str, Table]) -> Table:
     return _streaks(rows, signal.at_least) if signal.kind == "active_streak" else rows.select("account_id", "at")
 
 
-def _done(data: Data, heard: Sequence[Signal]) -> Table:
-    """The events that any signal counts, by account."""
+def done(data: Data, heard: Sequence[Signal], *, before: ibis.Value | None = None) -> Table:
+    """The events that any signal counts, by account; all, or those before a day."""
     wanted = sorted({name for each in heard for name in events_of(data, each)})
-    rows = data.events.filter(_.event.isin(wanted)).select("user_id", "account_id", "event", at=_.occurred_at)
-    return _with_opening(data, of_accounts(data, rows))
+    rows = _earlier(data.events.filter(_.event.isin(wanted)), before).select("user_id", "account_id", "event", at=_.occurred_at)
+    return with_opening(data, of_accounts(data, rows))
 
 
-def _invited(data: Data) -> Table:
+def _earlier(rows: Table, before: ibis.Value | None) -> Table:
+    return rows.filter(rows.day < before) if before is not None else rows
+
+
+def invited(data: Data, *, before: ibis.Value | None = None) -> Table:
     """The invitations that an account's people sent; shared links are none."""
-    sent = data.invites.filter((_.kind != "link").fill_null(True))
-    return _with_opening(data, sent.inner_join(members(data), sent.inviter_id == members(data).user_id).select(
+    sent = _earlier(data.invites.filter((_.kind != "link").fill_null(True)), before)
+    return with_opening(data, sent.inner_join(members(data), sent.inviter_id == members(data).user_id).select(
         "account_id", at=_.sent_at))
 
 
-def _active_days(data: Data) -> Table:
+def active_days(data: Data, *, before: ibis.Value | None = None) -> Table:
     """The first activity of every day on which any of an account's people was active."""
-    events = rollups.active_events(data.events, data.playbook).select("user_id", "account_id", "day", "occurred_at")
+    events = _earlier(rollups.active_events(data.events, data.playbook), before).select("user_id", "account_id", "day", "occurred_at")
     days = of_accounts(data, events).group_by("account_id", "day").aggregate(at=_.occurred_at.min())
-    return _with_opening(data, days)
+    return with_opening(data, days)
 
 
-def _with_opening(data: Data, rows: Table) -> Table:
+def with_opening(data: Data, rows: Table) -> Table:
     return rows.inner_join(openings(data).select("account_id", "created_at"), "account_id")
 
 
@@ -152,7 +156,7 @@ def _streaks(days: Table, length: int) -> Table:
     return runs.filter(_.place == length).select("account_id", "at")
 
 
-def _fitting(data: Data, kind: str) -> Table:
+def fitting(data: Data, kind: str) -> Table:
     """Accounts whose profile fits; where the playbook wants nothing special, any that is filled in."""
     fit, rows = data.playbook.fit, data.accounts
     if kind == "industry":
