@@ -13,14 +13,16 @@ from ibis.expr.types import Table
 
 from plgkit.metrics import ledger, shapes
 from plgkit.metrics.accounts import first_payments
+from plgkit.metrics.expansion.keeping import KEPT, SHARE
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import bootstrap, money
+from plgkit.stats import money, retained
 
 Kept = Literal["net", "gross"]
+_SPANS = {"net": retained.kept, "gross": retained.not_lost}
 _TOPS = {"top_1": 0.01, "top_5": 0.05, "top_10": 0.1}
 _BOUNDS = [f"{name}_{side}" for name in _TOPS for side in ("low", "high")]
 
@@ -46,11 +48,11 @@ def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
     if frame.empty:
         return _nothing(columns)
     cells = _cells(frame, data, parameters)
-    made = bootstrap.grouped(cells, [*keys, "age"], level=parameters["level"])
+    made = ledger.spanned(cells, [*keys, "age"], parameters["level"], by=_SPANS[parameters["of"]]).drop(columns="n")
     ends = cells.drop_duplicates([*keys, "age"])[[*keys, "age", "mature", "n"]]
     made = made.merge(ends, on=[*keys, "age"], how="left")
     made["cohort"] = made["cohort"].astype("datetime64[us]")
-    made.loc[(made["n"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
+    made.loc[made["age"] == 0, ["low", "high"]] = np.nan
     made[["numerator", "denominator"]] /= ledger.MINOR
     made = made.astype({"age": "int64", "n": "int64", "mature": "bool"})
     return made.sort_values([*keys, "age"], ignore_index=True)[columns]
@@ -75,13 +77,15 @@ def _ages(key: tuple, frame: pd.DataFrame, data: Data, grain: Grain, of: str) ->
 
 
 @measure(shape="cohort", unit="share of revenue at first", better="higher", reads="subscriptions", finish=_as_cohorts,
-         interval=ledger.BY_ACCOUNT)
+         interval=f"{KEPT}; gross: {SHARE}")
 def revenue_cohorts(data: Data, *, of: Kept = "net", by: str | None = None, grain: Grain = "month") -> Table:
     """Revenue that accounts of one cohort pay at each age, for each unit they paid at the end of their first period.
 
     A cohort is the accounts that first paid in a period; its age 0 is the end of that period. Net revenue retention
     of a cohort at twelve months is its value at age 12. One in ten accounts may hold most of the money, so that
-    cohorts differ by luck: the interval says how much.
+    cohorts differ by luck: the interval says how much. Accounts that began and left within their first period pay nothing
+    at its end: they are counted in n, but their revenue is in neither sum, so that a cohort loses more than it shows, and
+    the more the longer the periods are.
 
     Parameters
     ----------
@@ -97,8 +101,8 @@ def revenue_cohorts(data: Data, *, of: Kept = "net", by: str | None = None, grai
     Returns
     -------
     One row per cohort and age: cohort (its first day), age (periods), numerator (revenue then) and denominator (at age
-    0; both currency a month), value, low, high (resampled accounts), mature (the period is over), n (accounts that
-    first paid in it, also those that had left by its end).
+    0; both currency a month), value, low, high (none at age 0 and below five accounts), mature (the period is over), n
+    (accounts that first paid in it, also those that had left by its end).
 
     Examples
     --------
@@ -137,16 +141,15 @@ def _as_curve(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     if frame.empty or not cells["mature"].any():
         return _nothing(columns)
     cells = cells[cells["mature"]].rename(columns={"age": "x"})
-    made = bootstrap.grouped(cells, keys, level=parameters["level"])
-    sizes = cells.groupby(keys, as_index=False).agg(at_risk=("count", "sum"), cohorts=("cohort", "nunique"))
-    made = made.merge(sizes, on=keys, how="left")
-    made.loc[(made["at_risk"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
+    made = ledger.spanned(cells, keys, parameters["level"], by=_SPANS[parameters["of"]]).rename(columns={"n": "at_risk"})
+    made = made.merge(cells.groupby(keys, as_index=False).agg(cohorts=("cohort", "nunique")), on=keys, how="left")
+    made.loc[made["x"] == 0, ["low", "high"]] = np.nan
     made = made.astype({"x": "int64", "at_risk": "int64", "cohorts": "int64"})
     return made.sort_values(keys, ignore_index=True)[columns]
 
 
 @measure(shape="curve", unit="share of revenue at first", better="higher", reads="subscriptions", finish=_as_curve,
-         interval=ledger.BY_ACCOUNT)
+         interval=f"{KEPT}; gross: {SHARE}")
 def revenue_curve(data: Data, *, of: Kept = "net", by: str | None = None, grain: Grain = "month") -> Table:
     """Revenue that accounts pay at each age, for each unit they paid at first, over all cohorts old enough.
 
@@ -160,7 +163,7 @@ def revenue_curve(data: Data, *, of: Kept = "net", by: str | None = None, grain:
 
     Returns
     -------
-    One row per age: x (the age in periods), value, low, high (resampled accounts), at_risk (accounts in the cohorts
+    One row per age: x (the age in periods), value, low, high (none at age 0 and below five accounts), at_risk (accounts in the cohorts
     for which the period is over), cohorts (how many those are).
 
     Examples
@@ -198,7 +201,7 @@ def _tops(cells: pd.DataFrame, level: float) -> dict[str, float]:
 
 
 @measure(shape="table", unit="share of revenue", better="lower", reads="subscriptions", finish=_as_concentration,
-         interval="none: it is no sample")
+         interval="bootstrap over accounts")
 def concentration(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Share of recurring revenue that rests on the largest accounts, at the end of the period.
 
@@ -216,7 +219,8 @@ def concentration(data: Data, *, by: str | None = None, grain: Grain = "month") 
     Returns
     -------
     One row per period with revenue: period, accounts (paying), revenue (currency a month), largest (the share of
-    the largest account), top_1, top_5, top_10 (those of the largest 1, 5 and 10 % of accounts), complete.
+    the largest account), top_1, top_5, top_10 (those of the largest 1, 5 and 10 % of accounts), each with an interval (top_1_low,
+    top_1_high and so on; none below five accounts), complete.
 
     Examples
     --------

@@ -13,13 +13,14 @@ from ibis.expr.types import BooleanValue, Table
 
 from plgkit.metrics import ledger
 from plgkit.metrics.accounts import first_payments, openings
+from plgkit.metrics.expansion.keeping import KEPT as KEPT_BY
 from plgkit.metrics.expansion.keeping import whole_months
 from plgkit.metrics.expansion.readiness import activations, expansions
 from plgkit.metrics.people import Moment, closed, segmented, within
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import bootstrap, intervals
+from plgkit.stats import intervals, retained
 
 ACTIVATED, PAID, UNACTIVATED, EXPANDED, KEPT = (
     "activated", "paid", "paid without activating", "expanded", "revenue kept")
@@ -46,8 +47,7 @@ def _step(step: str, cells: pd.DataFrame, level: float) -> dict[str, Any]:
         low, high = intervals.wilson(top, bottom, level=level)
         return found | {"unit": "accounts", "numerator": top, "denominator": bottom,
                         "value": top / bottom if bottom else np.nan, "low": float(low), "high": float(high)}
-    value, low, high = bootstrap.ratio(ripe["numerator"], ripe["denominator"], ripe["accounts"], level=level)
-    low, high = (np.nan, np.nan) if low == high else (low, high)
+    value, low, high = retained.kept(ripe["numerator"], ripe["denominator"], ripe["accounts"], level=level)
     return found | {"unit": "currency", "numerator": top / ledger.MINOR, "denominator": bottom / ledger.MINOR,
                     "value": value, "low": low, "high": high}
 
@@ -55,7 +55,7 @@ def _step(step: str, cells: pd.DataFrame, level: float) -> dict[str, Any]:
 @measure(shape="table", unit="share of the step before", better="higher", reads="accounts users events subscriptions",
          settings={"event": "activation.event", "within_days": "activation.within_days",
                    "pay_within_days": "conversion.within_days"}, finish=_as_journey,
-         interval="Wilson, for revenue kept bootstrap over accounts")
+         interval=f"Wilson; of revenue kept: {KEPT_BY}")
 def journey(data: Data, *, event: Moment | None = None, within_days: int | None = None, pay_within_days: int | None = None,
             expand_within_days: int = 180, months: int = 12, by: str | None = None, grain: Grain = "quarter") -> Table:
     """One cohort of accounts followed: activated within `within_days` days, paid, expanded, revenue kept.

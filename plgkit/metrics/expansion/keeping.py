@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter
-from plgkit.metrics import ledger, shapes
+from plgkit.metrics import ledger
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
+from plgkit.stats import intervals, retained
 
+SHARE = "Wilson, of as many accounts as they are worth by their size"
+KEPT = f"of what is lost {SHARE}; of what is gained logarithmic; both together (MOVER)"
+_ODDS = f"{SHARE}, as odds"
 Of = Literal["revenue", "accounts"]
 
 
@@ -27,7 +33,7 @@ def _cells(rows: Table, by: str | None) -> Table:
 
 
 @measure(shape="rate", unit="share of revenue a year before", better="higher", reads="subscriptions",
-         finish=ledger.as_money_ratio, interval=ledger.BY_ACCOUNT)
+         finish=partial(ledger.as_money_ratio, by=retained.kept), interval=KEPT)
 def nrr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "month") -> Table:
     """Net revenue retention: what those who paid `months` months ago pay now, for each unit they paid then.
 
@@ -48,7 +54,7 @@ def nrr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "
     Returns
     -------
     One row per period: period, numerator (their revenue now) and denominator (then; both in currency),
-    value, low, high (resampled accounts), immature (0), n (accounts of the base), complete.
+    value, low, high (none below five accounts), immature (0), n (accounts of the base), complete.
 
     Examples
     --------
@@ -67,7 +73,7 @@ def nrr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "
 
 
 @measure(shape="rate", unit="share of revenue a year before", better="higher", reads="subscriptions",
-         finish=ledger.as_money_ratio, interval=ledger.BY_ACCOUNT)
+         finish=partial(ledger.as_money_ratio, by=retained.not_lost), interval=SHARE)
 def grr(data: Data, *, months: int = 12, by: str | None = None, grain: Grain = "month") -> Table:
     """Gross revenue retention: as net, over `months` months, but no account counts for more than it paid then.
 
@@ -106,21 +112,34 @@ def whole_months(months: int) -> int:
     return months
 
 
-def _as_churn(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    made = ledger.as_money_ratio(frame, data, parameters)
-    if parameters["of"] == "accounts":
+def _as_churn(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, of_money: Any, of_accounts: Any) -> pd.DataFrame:
+    accounts = parameters["of"] == "accounts"
+    made = ledger.as_money_ratio(frame, data, parameters, by=of_accounts if accounts else of_money)
+    if accounts:
         counts = (made[["numerator", "denominator"]] * ledger.MINOR).round().astype("int64")
         made[["numerator", "denominator"]] = counts
     return made
 
 
-def _as_gross_churn(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    made = _as_churn(frame, data, parameters)
-    return shapes.with_share(made, parameters["level"]) if parameters["of"] == "accounts" else made
+def _share(lost: np.ndarray, base: np.ndarray, counts: np.ndarray, *, level: float) -> tuple[float, float, float]:
+    left, there = int(lost @ counts), int(base @ counts)
+    return (left / there, *intervals.wilson(left, there, level=level)) if there else (np.nan,) * 3
+
+
+def _net(lost: np.ndarray, base: np.ndarray, counts: np.ndarray, *, level: float) -> tuple[float, float, float]:
+    value, low, high = retained.kept(base - lost, base, counts, level=level)
+    return 1 - value, 1 - high, 1 - low
+
+
+def _net_share(lost: np.ndarray, base: np.ndarray, counts: np.ndarray, *, level: float) -> tuple[float, float, float]:
+    left, back, there = (int(each @ counts) for each in (lost > 0, lost < 0, base))
+    if not there:
+        return (np.nan,) * 3
+    return ((left - back) / there, *intervals.newcombe(left, there, min(back, there), there, level=level))
 
 
 @measure(shape="rate", unit="share of what was there at the start", better="lower", reads="subscriptions",
-         finish=_as_gross_churn, interval=ledger.BY_ACCOUNT)
+         finish=partial(_as_churn, of_money=retained.lost, of_accounts=_share), interval=f"{SHARE}; of accounts Wilson")
 def gross_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain: Grain = "month") -> Table:
     """Share of the `of` of a period's start that is lost by its end, through churn and contraction.
 
@@ -138,8 +157,7 @@ def gross_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain:
     Returns
     -------
     One row per period: period, numerator (lost) and denominator (at the start; currency or accounts),
-    value, low, high (resampled accounts; Wilson for accounts), immature (0), n (accounts at the start),
-    complete.
+    value, low, high (of revenue none below five accounts), immature (0), n (accounts at the start), complete.
 
     Examples
     --------
@@ -161,7 +179,7 @@ def gross_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain:
 
 
 @measure(shape="rate", unit="share of what was there at the start", better="lower", reads="subscriptions",
-         finish=_as_churn, interval=ledger.BY_ACCOUNT)
+         finish=partial(_as_churn, of_money=_net, of_accounts=_net_share), interval=f"{KEPT}; of accounts Newcombe")
 def net_churn(data: Data, *, of: Of = "revenue", by: str | None = None, grain: Grain = "month") -> Table:
     """Share of the `of` of a period's start that is lost by its end, less what expansion and reactivation bring.
 
@@ -206,8 +224,8 @@ def _one() -> Any:
     return ibis.literal(1, "int64")
 
 
-@measure(shape="rate", unit="ratio", better="higher", reads="subscriptions", finish=ledger.as_money_ratio,
-         interval=ledger.BY_ACCOUNT)
+@measure(shape="rate", unit="ratio", better="higher", reads="subscriptions",
+         finish=partial(ledger.as_money_ratio, by=retained.against), interval=_ODDS)
 def revenue_quick_ratio(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Revenue gained for each unit of revenue lost: (new + reactivation + expansion) / (contraction + churn).
 
@@ -223,8 +241,8 @@ def revenue_quick_ratio(data: Data, *, by: str | None = None, grain: Grain = "mo
     Returns
     -------
     One row per period with a change: period, numerator (gained) and denominator (lost; both in currency),
-    value (missing where nothing was lost), low, high (resampled accounts), immature (0), n (accounts
-    that changed), complete.
+    value (missing where nothing was lost), low, high (none below five accounts; high is missing where it has no bound),
+    immature (0), n (accounts that changed), complete.
 
     Examples
     --------

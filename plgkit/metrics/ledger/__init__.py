@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plgkit.metrics.ledger.finish import BY_ACCOUNT, MINOR, as_mean, as_money_ratio, resampled
+from plgkit.metrics.ledger.finish import BY_ACCOUNT, MINOR, as_mean, as_money_ratio, resampled, spanned
 from plgkit.metrics.ledger.rows import (
     GAINS,
     LOSSES,
@@ -21,5 +21,5 @@ from plgkit.metrics.ledger.rows import (
 
 __all__ = [
     "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moved_up", "moves",
-    "resampled", "spans", "standing", "standing_in", "then_and_now", "untils",
+    "resampled", "spanned", "spans", "standing", "standing_in", "then_and_now", "untils",
 ]

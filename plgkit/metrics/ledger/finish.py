@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,20 +14,22 @@ from plgkit.metrics.ledger.rows import untils
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import bootstrap
+from plgkit.stats import bootstrap, retained
 
+Spanning = Callable[..., tuple[float, float, float]]
+"""Of numerators, denominators and counts of alike accounts, and a level: value, low, high."""
 MINOR = 100
 """Minor units of money in one of the currency."""
 BY_ACCOUNT = "bootstrap over accounts"
 
 
-def as_money_ratio(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Cells of alike accounts as a ratio of money: value with an interval by resampling accounts.
+def as_money_ratio(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, by: Spanning) -> pd.DataFrame:
+    """Cells of alike accounts as a ratio of money, with the interval that `by` has for it.
 
     Periods without a base are there, with a missing value.
     """
     keys = _keys(parameters)
-    made = _all_periods(resampled(frame, keys, parameters["level"]), keys, data, parameters["grain"])
+    made = _all_periods(spanned(frame, keys, parameters["level"], by=by), keys, data, parameters["grain"])
     made[["numerator", "denominator"]] = made[["numerator", "denominator"]] / MINOR
     made["complete"] = shapes.complete(made["period"], data, parameters["grain"])
     made["immature"] = 0
@@ -55,16 +58,29 @@ def as_mean(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
 
 
 def resampled(cells: pd.DataFrame, keys: list[str], level: float) -> pd.DataFrame:
-    """Ratios of sums per key with an interval, and n, how many accounts or people they rest on.
+    """Ratios of sums per key with an interval by resampling accounts, and n, how many accounts or people they rest on.
 
-    Where all are alike, or there is but one, resampling sees no spread, and there is no interval.
+    Where all are alike, resampling sees no spread, and there is no interval.
     """
-    made = bootstrap.grouped(cells, keys, level=level)
-    sizes = cells.groupby(keys, sort=True)["count"].sum().rename("n")
-    made = made.merge(sizes, left_on=keys, right_index=True, how="left") if len(made) else made.assign(n=0)
-    made["period"] = made["period"].astype("datetime64[us]")
-    made.loc[(made["n"] < 2) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
-    return made.astype({"n": "int64"}).sort_values(keys, ignore_index=True)
+    made = spanned(cells, keys, level, by=bootstrap.ratio)
+    made.loc[(made["n"] < retained.FEWEST) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
+    return made
+
+
+def spanned(cells: pd.DataFrame, keys: list[str], level: float, *, by: Spanning) -> pd.DataFrame:
+    """Per key numerator and denominator, their ratio with the interval that `by` has for it, and n, how many accounts."""
+    rows = []
+    for key, part in cells.groupby(keys, sort=True):
+        top, bottom, count = (part[name].to_numpy(dtype=float) for name in ("numerator", "denominator", "count"))
+        _value, low, high = by(top, bottom, count, level=level)
+        above, below = math.fsum(top * count), math.fsum(bottom * count)
+        rows.append((*key, above, below, above / below if below else np.nan, low, high, int(part["count"].sum())))
+    made = pd.DataFrame(rows, columns=[*keys, "numerator", "denominator", "value", "low", "high", "n"])
+    sums = dict.fromkeys(("numerator", "denominator", "value", "low", "high"), "float64")
+    made = made.astype(sums | {"n": "int64"} | ({"period": "datetime64[us]"} if "period" in keys else {}))
+    made["low"] = np.minimum(made["low"], made["value"])  # rounding must not push a bound past it
+    made["high"] = np.maximum(made["high"].where(np.isfinite(made["high"])), made["value"])
+    return made.sort_values(keys, ignore_index=True)
 
 
 def _keys(parameters: Mapping[str, Any]) -> list[str]:
