@@ -21,6 +21,7 @@ _WHERE = {
     "instead": "funnels",
     "levers": "wheels",
     "lifetimes": "lives",
+    "looks": "trying",
     "mix": "growth",
     "mrr_movements": "growth",
     "outcomes": "competing",
@@ -34,6 +35,7 @@ _WHERE = {
     "survival": "curves",
     "time_to_convert": "funnels",
     "trend": "trends",
+    "verdicts": "trying",
     "waterfall": "growth",
 }
 

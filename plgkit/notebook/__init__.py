@@ -27,6 +27,7 @@ from plgkit.notebook.revenue import (
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.tiling import tile, tiles
+from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
 from plgkit.notebook.using import dearest, stands_out, used_most
 from plgkit.notebook.wheel import foreseen, held, pulled, raised
 from plgkit.notebook.words import (
@@ -47,11 +48,13 @@ from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, 
 
 __all__ = [
     "against", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside", "by_hand", "came",
-    "chance", "change", "compared", "count", "counted", "day", "dearest", "definition", "detours", "driven",
-    "duration", "finding", "first", "followed", "foreseen", "gained", "grew", "halves", "harmless", "held", "highest", "holders", "hours", "in_need",
-    "last", "latest", "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most",
-    "net_loss", "next_step", "note", "number", "parting", "path", "period", "plans", "points", "pulled", "raised", "rests", "retained",
-    "same_period", "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
-    "stands_out", "start", "still_used", "survived", "survivors", "table", "target", "tile", "tiles", "to_csv", "unasked",
-    "used_most", "ways", "worst", "worths",
+    "chance", "change", "compared", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours",
+    "driven", "duration", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded", "halves",
+    "harmless", "held", "highest", "holders", "hours", "in_need", "judged", "judged_by", "last", "latest",
+    "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most", "narrower",
+    "net_loss", "next_step", "note", "number", "parted", "parting", "path", "peeked", "period", "plans",
+    "points", "pulled", "raised", "rests", "retained", "same_period", "share", "show", "signs", "silence",
+    "slipping", "sold", "soon", "span", "speak_with", "standings", "stands_out", "start", "still_used",
+    "survived", "survivors", "table", "target", "tile", "tiles", "to_csv", "unasked", "used_most", "waits",
+    "ways", "worst", "worths",
 ]

@@ -37,7 +37,8 @@ def _seen(data: Data) -> list[str]:
 
 def _row(name: str, written: Experiment | None, data: Data) -> dict[str, object]:
     plan = written or Experiment()
-    success = plan.metric_event or data.playbook.activation.event or "activation"
+    first = next((each.name for each in plan.metrics if each.role == "primary"), None)
+    success = plan.metric_event or first or data.playbook.activation.event or "activation"
     shares = [f"{variant} {words.share(share)}" for variant, share in (plan.shares or {}).items()]
     return {"experiment": name, "hypothesis": plan.hypothesis or _NOTHING, "success": success, "days": plan.within_days,
             "control": plan.control, "planned": words.listed(shares) if shares else "equal shares",
