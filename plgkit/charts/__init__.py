@@ -35,6 +35,7 @@ _WHERE = {
     "survival": "curves",
     "time_to_convert": "funnels",
     "trend": "trends",
+    "unusual": "expectations",
     "verdicts": "trying",
     "waterfall": "growth",
 }

@@ -1,6 +1,7 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
-from plgkit.notebook.card import lines, moved, next_step, standings, unasked, worst
+from plgkit.notebook.card import changed, lines, moved, next_step, on_the_way, standings, unasked, worst
+from plgkit.notebook.changing import compared_with, largest, made_of, strange_days, taken_apart, to_pull
 from plgkit.notebook.comparing import apart, compared, span, target
 from plgkit.notebook.handing import harmless, to_csv
 from plgkit.notebook.lasting import chance, halves, holders, levelled, silence, slipping, still_used
@@ -48,13 +49,14 @@ from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, 
 
 __all__ = [
     "against", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside", "by_hand", "came",
-    "chance", "change", "compared", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours",
-    "driven", "duration", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded", "halves",
-    "harmless", "held", "highest", "holders", "hours", "in_need", "judged", "judged_by", "last", "latest",
-    "leaked", "levelled", "lines", "listed", "lowest", "money", "month", "moved", "moved_most", "narrower",
-    "net_loss", "next_step", "note", "number", "parted", "parting", "path", "peeked", "period", "plans",
-    "points", "pulled", "raised", "rests", "retained", "same_period", "share", "show", "signs", "silence",
-    "slipping", "sold", "soon", "span", "speak_with", "standings", "stands_out", "start", "still_used",
-    "survived", "survivors", "table", "target", "tile", "tiles", "to_csv", "unasked", "used_most", "waits",
+    "chance", "change", "changed", "compared", "compared_with", "count", "counted", "day", "dealt_out",
+    "dearest", "definition", "detours", "driven", "duration", "finding", "first", "followed", "foreseen",
+    "gained", "grew", "guarded", "halves", "harmless", "held", "highest", "holders", "hours", "in_need",
+    "judged", "judged_by", "largest", "last", "latest", "leaked", "levelled", "lines", "listed", "lowest",
+    "made_of", "money", "month", "moved", "moved_most", "narrower", "net_loss", "next_step", "note", "number",
+    "on_the_way", "parted", "parting", "path", "peeked", "period", "plans", "points", "pulled", "raised",
+    "rests", "retained", "same_period", "share", "show", "signs", "silence", "slipping", "sold", "soon", "span",
+    "speak_with", "standings", "stands_out", "start", "still_used", "strange_days", "survived", "survivors",
+    "table", "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "unasked", "used_most", "waits",
     "ways", "worst", "worths",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from plgkit.notebook import words
-from plgkit.notebook.reading import target_words
-from plgkit.scorecard import NO_DATA, OFF, ON, UNSURE, leak
+from plgkit.notebook.reading import grain, target_words
+from plgkit.scorecard import LOST, NO_DATA, OFF, ON, UNSURE, leak
 
 _ASK = {
     "acquisition": "look at the channels: where visitors come from and which of them sign up",
@@ -36,9 +36,9 @@ def lines(card: pd.DataFrame) -> pd.DataFrame:
              "interval": _between(row, currency), "before": _shown(row.before, row.unit, currency),
              "change": _changed(row, currency),
              "target": "" if words.unknown(row.target) else target_words(row.target, row.unit, currency=currency),
-             "due": "" if words.unknown(row.due) else words.day(row.due), "status": row.status}
+             "due": "" if words.unknown(row.due) else words.day(row.due), "status": row.status, "by then": row.reach}
             for row in card.itertuples()]
-    return pd.DataFrame(rows, columns=["stage", "measure", "now", "interval", "before", "change", "target", "due", "status"])
+    return pd.DataFrame(rows, columns=["stage", "measure", "now", "interval", "before", "change", "target", "due", "status", "by then"])
 
 
 def _shown(value: float, unit: str, currency: str) -> str:
@@ -76,36 +76,76 @@ def standings(card: pd.DataFrame) -> str:
 
 
 def worst(card: pd.DataFrame) -> str:
-    """Say which stage leaks most: the line that misses its target by most, beyond noise.
+    """Say which stage leaks most, and why: what has got worse, or else what is short of its target, beyond noise.
 
     Examples
     --------
     >>> from plgkit import samples
     >>> from plgkit.scorecard import scorecard
     >>> worst(scorecard(samples.tiny(), measures=["activation.rate"]))
-    'No line misses its target beyond noise'
+    'No line is surely worse than its own past, and none misses its target beyond noise'
     """
     row, currency = leak(card), card.attrs.get("currency", "USD")
     if row is None:
         judged = card["status"].isin([ON, OFF, UNSURE]).any()
-        return "No line misses its target beyond noise" if judged else "No target is set, so no line can miss one"
+        return "No line is surely worse than its own past, and " + (
+            "none misses its target beyond noise" if judged else "no target is set that one could miss")
+    if row.reason == LOST:
+        was, now = (words.show(each, row.unit, currency=currency) for each in (row.usual, row.lately))
+        return (f"{_stage(row.stage)} leaks most: “{row.label}” was at {was} and has been at {now} in the last three {_periods(row)}, "
+                "which is more than noise")
     return (f"{_stage(row.stage)} leaks most: “{row.label}” is at {words.show(row.value, row.unit, currency=currency)}, "
             f"the target is {target_words(row.target, row.unit, currency=currency)}")
 
 
+def _periods(row: pd.Series) -> str:
+    name = grain(pd.DataFrame({"period": row["periods"]}))
+    return "values" if name == "period" else f"{name}s"
+
+
 def moved(card: pd.DataFrame) -> pd.DataFrame:
-    """The lines of a scorecard that changed by more than noise; money, which has none, is left out.
+    """The lines that are off their own past by more than noise, by how far: measure, before, lately, change, and how sure.
 
     Examples
     --------
     >>> from plgkit import samples
     >>> from plgkit.scorecard import scorecard
-    >>> len(moved(scorecard(samples.tiny(), measures=["activation.rate"])))
-    0
+    >>> moved(scorecard(samples.tiny(), measures=["activation.rate"])).empty
+    True
     """
-    kept = card[~card["change_is_noise"].fillna(True).astype(bool)].reset_index(drop=True)
-    kept.attrs = dict(card.attrs)
-    return kept
+    kept = card[card["drifted"].fillna(False).astype(bool) & (card["usual"] != 0)]
+    made = pd.DataFrame({"stage": kept["stage"].map(_stage), "measure": kept["label"], "better": kept["better"]})
+    for name, of in (("usual", "usual"), ("lately", "lately")):
+        made[name] = [words.show(getattr(row, of), row.unit, currency=card.attrs.get("currency", "USD")) for row in kept.itertuples()]
+    for name, of in (("difference", "drift"), ("low", "drift_low"), ("high", "drift_high")):
+        made[name] = 100 * kept[of] / kept["usual"].abs()
+    worse = (kept["drift"] < 0) != (kept["better"] == "lower")
+    made["for the"] = ["better or worse" if each == "neither" else "worse" if bad else "better"
+                       for each, bad in zip(kept["better"], worse, strict=True)]
+    made = made.drop(columns="better").reset_index(drop=True)
+    made.attrs = {"unit": "% of the usual", "looked_at": int(card["drifted"].notna().sum())}
+    return made
+
+
+def changed(found: pd.DataFrame) -> str:
+    """Say how many lines are off their own past, and which.
+
+    Examples
+    --------
+    >>> found = pd.DataFrame({"measure": ["Activation", "Sign-ups"], "for the": ["worse", "better"]})
+    >>> found.attrs = {"looked_at": 34}
+    >>> changed(found)
+    'Of 34 lines, 2 are off their own past by more than noise: worse Activation; better Sign-ups.'
+    >>> changed(found.head(0))
+    'Of 34 lines, none is off its own past by more than noise.'
+    """
+    looked = words.counted(found.attrs["looked_at"], "line")
+    if found.empty:
+        return f"Of {looked}, none is off its own past by more than noise."
+    parts = [f"{way} {words.listed(rows['measure'])}" for way in ("worse", "better")
+             if len(rows := found[found["for the"] == way])]
+    verb = "is off its" if len(found) == 1 else "are off their"
+    return f"Of {looked}, {words.count(len(found))} {verb} own past by more than noise{': ' if parts else ''}{'; '.join(parts)}."
 
 
 def next_step(card: pd.DataFrame) -> str:
@@ -128,6 +168,25 @@ def next_step(card: pd.DataFrame) -> str:
                 "so ask again over a longer period")
     due = "" if words.unknown(row.due) else f", before {words.day(row.due)}"
     return f"Next: {_ASK.get(row.stage, f'open the notebook of {row.stage}')}{due}"
+
+
+def on_the_way(card: pd.DataFrame) -> str:
+    """Say which targets will be reached by their day if the lines go on as they do.
+
+    Examples
+    --------
+    >>> card = pd.DataFrame({"label": ["Activation", "Stickiness", "Sign-ups"], "reach": ["too slow", "cannot tell", "on the way"]})
+    >>> on_the_way(card)
+    'Of 3 targets with a day, by which they are to be reached: met or on the way 1, too slow or missed 1 (Activation), cannot tell 1'
+    """
+    dated = card[card["reach"] != ""]
+    if dated.empty:
+        return "No target has a day by which it is to be reached"
+    late = dated[dated["reach"].isin(["too slow", "missed"])]
+    fine = int(dated["reach"].isin(["met", "on the way"]).sum())
+    named = f" ({words.listed(late['label'].head(4))}{' and others' if len(late) > 4 else ''})" if len(late) else ""
+    return (f"Of {words.counted(len(dated), 'target')} with a day, by which they are to be reached: met or on the way {fine}, "
+            f"too slow or missed {len(late)}{named}, cannot tell {len(dated) - fine - len(late)}")
 
 
 def unasked(card: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from plgkit.errors import BadParameter, PlgkitError
 from plgkit.metrics import registry
 from plgkit.scorecard import asking, expecting
-from plgkit.scorecard.headlines import HEADLINES, Headline
+from plgkit.scorecard.headlines import HEADLINES, Headline, label_of
 from plgkit.stats.compare import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def anomalies(data: Data, measures: Iterable[str] | str = WATCHED, *, last: int 
     --------
     >>> from plgkit import samples
     >>> anomalies(samples.tiny(), "acquisition.signups", last=1).note.tolist()
-    ['too short: 53 days, and 85 are needed']
+    ['too short: 54 days, and 85 are needed']
     """
     if isinstance(last, bool) or not isinstance(last, int) or last < 1:
         raise BadParameter("last", last, expected="a whole number of periods, 1 or more")
@@ -92,7 +92,7 @@ def _check(measure: Measure) -> None:
 
 def _series(data: Data, measure: Measure, grain: engine.Grain, by: str | None, last: int, level: float) -> list[pd.DataFrame]:
     """The judged periods of each series of one measure."""
-    headline = next((each for each in HEADLINES if each.measure == measure.name), Headline(measure.name, measure.name))
+    headline = next((each for each in HEADLINES if each.measure == measure.name), Headline(measure.name, label_of(measure.name)))
     over = asking.final(data, Headline(measure.name, headline.label, headline.parameters), grain)["period"]
     if over.empty:
         raise PlgkitError("Nothing to count yet, or every period is still open.")

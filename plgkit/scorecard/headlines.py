@@ -104,10 +104,11 @@ def chosen(data: Data, measures: Iterable[str] | str | None) -> list[Headline]:
     for name in names:
         if name not in known and name not in headlines:
             raise UnknownMeasure(name, known)
-    found = {name: headlines.get(name) or Headline(name, _label(name), _ASKED.get(name, {})) for name in names if name in known}
+    found = {name: headlines.get(name) or Headline(name, label_of(name), _ASKED.get(name, {})) for name in names if name in known}
     return sorted(found.values(), key=lambda each: registry.STAGES.index(known[each.measure].stage))
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
+    """A measure's name as words."""
     words = name.partition(".")[2].replace("_", " ")
     return words[0].upper() + words[1:]
