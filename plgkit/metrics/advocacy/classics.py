@@ -74,7 +74,8 @@ def workspace_people(data: Data, *, first_days: int = 7, later_days: int = 28, b
     1  2 people          1            1
     """
     members = data.users.filter(_.account_id.notnull()).select("user_id", "account_id", "invited_by")
-    if not data.run(members.aggregate(n=_.count()))["n"].iloc[0]:
+    known = data.run(data.users.aggregate(people=data.users.count(), some=data.users.account_id.count()))
+    if known["people"].iloc[0] and not known["some"].iloc[0]:
         raise MissingGroups("account_id", None)
     rows = openings(data).semi_join(members, "account_id").select("account_id", "created_at", created=_.day)
     rows = rows.filter(shift(rows.created, later_days + 6) <= ibis.date(data.as_of.isoformat()))

@@ -27,7 +27,6 @@ WHOLE = "the whole loop"
 STEPS = ("people", "senders", "sends", "accepted", "done")
 NAMES = {"invite": "invitations", "link": "shared links", "viewer": "viewers who create", "together": "invitations and links"}
 _PAIRS = [*itertools.pairwise(STEPS), ("people", "done")]
-_TIMES = ("sent", "accepted", "done", "cycle")
 
 
 def _sums(one: str, other: str) -> list[str]:
@@ -57,19 +56,22 @@ def _one(rows: pd.DataFrame, kind: str, parameters: Mapping[str, Any]) -> list[d
     level = parameters["level"]
     shares = [_rate(counts, one, other, level, of_one=other in ("senders", "accepted", "done")) for one, other in _PAIRS[:-1]]
     k = _rate(counts, "people", "done", level, of_one=False)
-    cycle = waits[waits["item"] == "cycle"]
-    delays = cycle["minutes"] / DAY_MINUTES, cycle["n"]
-    years = branching.multiplied([k["value"], k["low"], k["high"]], *delays)
     begins = {"viewer": "created"}.get(kind, "activated" if parameters["start"] == "activation" else "signed up")
-    said = _steps(kind, begins)
+    years = _years(k, [share["value"] for share in shares], waits[waits["item"] == "cycle"])
     found = []
-    for place, (share, name, time) in enumerate(zip(shares, said, (_TIMES[0], None, *_TIMES[1:3]), strict=True), start=1):
-        better = (share["value"] + POINT) / share["value"] if share["value"] > 0 else np.nan
-        gains = HUNDRED * (branching.multiplied([each * better for each in (k["value"], k["low"], k["high"])], *delays) - years)
-        found.append({"position": place, "step": name, **share, **_waited(waits, time),
-                      **dict(zip(("gain", "gain_low", "gain_high"), gains, strict=True)), "immature": counts["immature"]})
-    return [*found, {"position": len(found) + 1, "step": WHOLE, **k, **_waited(waits, "cycle"),
-                     **dict(zip(("year", "year_low", "year_high"), years, strict=True)), "immature": counts["immature"]}]
+    for place, (share, name, time) in enumerate(zip(shares, _steps(kind, begins), ("sent", None, "accepted", "done"), strict=True)):
+        gains = dict(zip(("gain", "gain_low", "gain_high"), HUNDRED * (years[place + 1] - years[0]), strict=True))
+        found.append({"position": place + 1, "step": name, **share, **_waited(waits, time), **gains})
+    found.append({"position": len(found) + 1, "step": WHOLE, **k, **_waited(waits, "cycle"),
+                  **dict(zip(("year", "year_low", "year_high"), years[0], strict=True))})
+    return [row | {"immature": counts["immature"]} for row in found]
+
+
+def _years(k: Mapping[str, float], shares: list[float], cycle: pd.DataFrame) -> np.ndarray:
+    """A year's multiplication at K, its low and its high: a row as it is, and one for each step, were it a point better."""
+    better = [1.0, *((each + POINT) / each if each > 0 else np.nan for each in shares)]
+    asked = np.outer(better, [k["value"], k["low"], k["high"]])
+    return branching.multiplied(asked.ravel(), cycle["minutes"] / DAY_MINUTES, cycle["n"]).reshape(asked.shape)
 
 
 def _steps(kind: str, begins: str) -> list[str]:
