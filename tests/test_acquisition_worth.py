@@ -83,7 +83,7 @@ def test_payback_is_spend_over_the_margin_of_first_payments(data):
     assert found["arpa"].tolist() == pytest.approx([350 / 3, 100, 100, 80])
     assert found["value"].tolist() == pytest.approx([910 / (0.8 * 350), 910 / 80, 920 / 80, 920 / 64])
     assert found["value"].tolist() == pytest.approx((found["cac"] / found["arpa"] / 0.8).tolist())
-    assert (found["low"] < found["value"]).all()
+    assert found[["low", "high"]].isna().all(axis=None)  # fewer than five customers each
     # Where three came, none may come as well (one time in twenty), and then nothing is ever paid back.
     assert found["high"].isna().all()
 

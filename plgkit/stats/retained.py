@@ -1,4 +1,4 @@
-"""Ratios of money that come of rare and large events: what is lost of a sum, what is kept of it, gained against lost.
+"""Ratios of money, to which few accounts matter most: what is lost of a sum, what is kept of it, gained against lost, means.
 
 Few accounts leave, and one in ten may hold most of the money. Resampling then sees too little: as long as no large
 account has left, no draw loses one, and of intervals of 95 % only 70 to 90 hold the truth (docs/coverage.md). Each account
@@ -149,6 +149,48 @@ def against(gains: ArrayLike, losses: ArrayLike, counts: ArrayLike, *, level: fl
         worth = min(worth, share * (1 - share) / (_variance(more, moved, people, share)))
     low, high = intervals.wilson(share * worth, worth, level=level)
     return value, min(float(low / (1 - low)), value), max(float(high / (1 - high)), value)
+
+
+def mean(sums: ArrayLike, of: ArrayLike, counts: ArrayLike, *, level: float = 0.95) -> Spanned:
+    """Money for each one of something, where a few accounts bring most of it: value, low, high.
+
+    Symmetric on the logarithmic scale, by Student's t. Of so heavy a tail the spread itself is known poorly: as well as a
+    quarter of the accounts would tell it that the sum is worth. Tried on made-up companies, that many hold what they promise.
+
+    Examples
+    --------
+    >>> [round(each, 1) for each in mean([10, 20, 100], [1, 1, 1], [40, 40, 4])]
+    [19.0, 15.0, 24.2]
+    """
+    top, bottom, people = (as_floats(each) for each in (sums, of, counts))
+    whole = _sum(bottom, people)
+    if not whole:
+        return _NONE
+    value = _sum(top, people) / whole
+    spread = _variance(top, bottom, people, value) if _sum(people) >= FEWEST and value > 0 else 0.0
+    if not spread:
+        return value, np.nan, np.nan
+    margin = math.exp(_student(1 + (_worth(top, people) - 1) / 4, level) * math.sqrt(spread) / value)
+    return value, value / margin, value * margin
+
+
+def total(amounts: ArrayLike, counts: ArrayLike, *, level: float = 0.95) -> Spanned:
+    """Sum of what accounts bring, of whom there might as well have been more or fewer (Poisson): value, low, high.
+
+    Logarithmic and by Student's t, as `mean`.
+
+    Examples
+    --------
+    >>> [round(each) for each in total([10, 20, 100], [40, 40, 4])]
+    [1600, 1140, 2246]
+    """
+    value, people = as_floats(amounts), as_floats(counts)
+    whole = _sum(value, people)
+    if _sum(people) < FEWEST or not whole > 0:
+        return whole, np.nan, np.nan
+    worth = _worth(value, people)
+    margin = math.exp(_student(1 + (worth - 1) / 4, level) / math.sqrt(worth))
+    return whole, whole / margin, whole * margin
 
 
 def _sum(*columns: Floats) -> float:

@@ -19,7 +19,7 @@ from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import money
+from plgkit.stats import money, retained
 
 _SETTINGS = {"within_days": "conversion.within_days", "margin": "product.gross_margin"}
 PAYING, STAYED, LEFT = "paying", "stayed", "left"
@@ -55,14 +55,12 @@ def _months(spend: float, cells: pd.DataFrame | None, parameters: Mapping[str, A
     amounts, accounts = cells["minor"] / ledger.MINOR, cells["accounts"]
     monthly = float(amounts @ accounts)
     value = spend / (parameters["margin"] * monthly)
-    sums, _accounts = money.resampled(amounts, accounts)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = spend / (parameters["margin"] * sums) if spend else np.zeros(len(sums))
-    return monthly / accounts.sum(), value, *money.span(drawn, value, parameters["level"])
+    _whole, low, high = (parameters["margin"] * each for each in retained.total(amounts, accounts, level=parameters["level"]))
+    return monthly / accounts.sum(), value, spend / high, spend / low
 
 
 @measure(shape="table", unit="months", better="lower", reads="spend users subscriptions", settings=_SETTINGS,
-         finish=_payback, interval="bootstrap over accounts")
+         finish=_payback, interval=f"{ledger.MEAN}, the number of which is chance too")
 def cac_payback(data: Data, *, margin: float | None = None, lag: Lag = "none", lag_days: int | None = None,
                 within_days: int | None = None, by: str | None = "channel",
                 grain: Grain = "quarter") -> Table:
@@ -83,8 +81,8 @@ def cac_payback(data: Data, *, margin: float | None = None, lag: Lag = "none", l
     Returns
     -------
     One row per period and channel: period, channel, spend, customers, cac (currency per customer), arpa (first
-    monthly payment of each, mean), value (months; missing without customers), low, high (bootstrap over accounts,
-    the number of which is chance too; high is missing where it has no bound), complete.
+    monthly payment of each, mean), value (months; missing without customers), low, high (none below five customers;
+    the number of customers is chance too), complete.
 
     Examples
     --------

@@ -16,13 +16,14 @@ from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
+from plgkit.stats import retained
 
 Motion = Literal["self_serve", "sales"]
 Of = Literal["active", "signed_up"]
 
 
 @measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=ledger.as_mean,
-         additive=False, interval=ledger.BY_ACCOUNT)
+         additive=False, interval=ledger.MEAN)
 def arpa(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Monthly recurring revenue per paying account at the end of the period.
 
@@ -37,7 +38,7 @@ def arpa(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
 
     Returns
     -------
-    One row per period: period, value (currency), low, high (resampled accounts), n (paying accounts), complete.
+    One row per period: period, value (currency), low, high (none below five accounts), n (paying accounts), complete.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def arpa(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
 
 def _as_arpu(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     keys = ["period", *([parameters["by"]] if parameters["by"] else [])]
-    made = ledger.resampled(frame, keys, parameters["level"])
+    made = ledger.spanned(frame, keys, parameters["level"], by=retained.mean)
     made[["value", "low", "high"]] /= ledger.MINOR
     made["people"] = made["denominator"].astype("int64")
     made["complete"] = shapes.complete(made["period"], data, parameters["grain"])
@@ -61,7 +62,7 @@ def _as_arpu(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> 
 
 
 @measure(shape="total", unit="currency", better="higher", reads="users events subscriptions", finish=_as_arpu,
-         additive=False, interval=ledger.BY_ACCOUNT)
+         additive=False, interval=ledger.MEAN)
 def arpu(data: Data, *, of: Of = "active", by: str | None = None, grain: Grain = "month") -> Table:
     """Monthly recurring revenue at the end of the period per `of` person, paying or not.
 
@@ -81,8 +82,8 @@ def arpu(data: Data, *, of: Of = "active", by: str | None = None, grain: Grain =
 
     Returns
     -------
-    One row per period since the first payment: period, value (currency; missing without people), low, high (resampled
-    accounts), people, n (accounts that pay or have such people), complete.
+    One row per period since the first payment: period, value (currency; missing without people), low, high (none below
+    five accounts), people, n (accounts that pay or have such people), complete.
 
     Examples
     --------
@@ -116,7 +117,7 @@ def arpu(data: Data, *, of: Of = "active", by: str | None = None, grain: Grain =
 
 
 @measure(shape="total", unit="currency", better="higher", reads="subscriptions", finish=ledger.as_mean,
-         additive=False, interval=ledger.BY_ACCOUNT)
+         additive=False, interval=ledger.MEAN)
 def contract_value(data: Data, *, motion: Motion | None = None, by: str | None = None, grain: Grain = "month") -> Table:
     """Mean yearly value of new paying accounts (ACV): twelve times what each paid at first.
 
@@ -133,8 +134,8 @@ def contract_value(data: Data, *, motion: Motion | None = None, by: str | None =
 
     Returns
     -------
-    One row per period with a new paying account: period, value (currency a year), low, high (resampled
-    accounts), n (accounts), complete.
+    One row per period with a new paying account: period, value (currency a year), low, high (none below
+    five accounts), n (accounts), complete.
 
     Examples
     --------

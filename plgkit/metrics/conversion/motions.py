@@ -18,7 +18,7 @@ from plgkit.metrics.people import NONE, activated, closed, segmented, segments, 
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import seconds_between
-from plgkit.stats import bootstrap, intervals
+from plgkit.stats import intervals, retained
 
 ALL, SPENT, HYBRID = "all", "spent", "hybrid"
 DAY_SECONDS = 86_400.0
@@ -46,9 +46,7 @@ def _one(mine: pd.DataFrame, accounts: int, level: float) -> tuple[float, ...]:
     low, high = intervals.wilson(customers, accounts, level=level)
     days = np.array(intervals.quantile(mine["duration"], counts=mine["count"], level=level)) / DAY_SECONDS
     days[0] = np.median(np.repeat(mine["duration"], mine["count"])) / DAY_SECONDS
-    worth = np.array(bootstrap.mean(mine["minor"] * 12, mine["count"], level=level)) / ledger.MINOR
-    if mine["minor"].nunique() < 2:
-        worth[1:] = np.nan
+    worth = np.array(retained.mean(mine["minor"] * 12, np.ones(len(mine)), mine["count"], level=level)) / ledger.MINOR
     return customers, customers / accounts, low, high, *days, *worth
 
 
@@ -66,7 +64,7 @@ def _costs(won: pd.DataFrame, spent: pd.DataFrame) -> dict[str, float]:
 
 @measure(shape="table", unit="share of new accounts", better="higher", reads="accounts users subscriptions", finish=_as_motions,
          settings={"within_days": "conversion.within_days"},
-         interval="Wilson of the share; order statistics of the median; bootstrap over accounts of the value")
+         interval=f"Wilson of the share; order statistics of the median; of the value {ledger.MEAN}")
 def by_motion(data: Data, *, within_days: int | None = None, by: str | None = None) -> Table:
     """Self-serve, sales-assisted and hybrid first payments within `within_days` days of the account's creation, side by side.
 

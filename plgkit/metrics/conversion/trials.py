@@ -17,6 +17,7 @@ from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
+from plgkit.stats import retained
 
 MONTHS, YEAR = 12, 365
 """A day of service brings a 365th of twelve months' recurring revenue."""
@@ -27,7 +28,7 @@ def _as_revenue(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
     frame = frame.assign(denominator=1, paid=frame["count"].where(frame["numerator"] > 0, 0),
                          immature=frame["count"].where(frame["mature"] == 0, 0))
     made = frame.groupby(keys, as_index=False, sort=True)[["paid", "immature"]].sum()
-    judged = ledger.resampled(frame[frame["mature"] == 1], keys, parameters["level"])
+    judged = ledger.spanned(frame[frame["mature"] == 1], keys, parameters["level"], by=retained.mean)
     made = made.merge(judged[[*keys, "value", "low", "high", "n"]], on=keys, how="left")
     made[["value", "low", "high"]] *= MONTHS / YEAR / ledger.MINOR
     made = made.astype({"period": "datetime64[us]"}).assign(n=made["n"].fillna(0).astype("int64"))
@@ -36,7 +37,7 @@ def _as_revenue(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
 
 
 @measure(shape="total", unit="currency", better="higher", reads="accounts subscriptions", finish=_as_revenue,
-         settings={"within_days": "conversion.within_days"}, additive=False, interval=ledger.BY_ACCOUNT)
+         settings={"within_days": "conversion.within_days"}, additive=False, interval=ledger.MEAN)
 def revenue_per_trial(data: Data, *, within_days: int | None = None, by: str | None = None, grain: Grain = "month") -> Table:
     """Mean revenue of a trial over the `within_days` days that begin with it, whether it converts or not.
 
@@ -58,7 +59,7 @@ def revenue_per_trial(data: Data, *, within_days: int | None = None, by: str | N
     Returns
     -------
     One row per period in which trials began: period, value (currency per trial; missing while none is old enough), low, high
-    (resampled accounts), n (trials old enough), paid (how many of them brought anything), immature (trials too young),
+    (none below five trials), n (trials old enough), paid (how many of them brought anything), immature (trials too young),
     complete (the period is over and all its trials are old enough).
 
     Examples

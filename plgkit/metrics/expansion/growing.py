@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import ibis
-import numpy as np
 import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.metrics import actives, ledger, shapes
 from plgkit.metrics.accounts import first_payments
+from plgkit.metrics.expansion.keeping import SHARE
 from plgkit.metrics.expansion.recurring import as_money
 from plgkit.metrics.people import NONE, segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import bootstrap
+from plgkit.stats import retained
 
 Growth = Literal["any", "revenue", "seats", "plan"]
 SELF_SERVE, HYBRID = "self_serve", "hybrid"
@@ -154,7 +154,7 @@ def _as_mix(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
     for motion in sorted(frame["hand"].unique()):
         mine = frame["hand"] == motion
         cells = frame.assign(numerator=frame["minor"].where(mine, 0), denominator=frame["minor"], count=frame["accounts"])
-        shares = bootstrap.grouped(cells, keys, level=parameters["level"])
+        shares = ledger.spanned(cells, keys, parameters["level"], by=retained.lost)
         counted = frame["accounts"].where(mine, 0).groupby([frame[each] for each in keys]).sum()
         parts.append(shares.assign(motion=motion, accounts=counted.to_numpy()))
     columns = [*keys, "motion", "accounts", "amount", "value", "low", "high", "complete"]
@@ -163,14 +163,12 @@ def _as_mix(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
     made = pd.concat(parts, ignore_index=True)
     made = made[made["accounts"] > 0].sort_values([*keys, "motion"], ignore_index=True)
     made["amount"] = made["numerator"] / ledger.MINOR
-    alone = made["low"] == made["high"]
-    made.loc[alone, ["low", "high"]] = np.nan
     made["complete"] = shapes.complete(made["period"], data, parameters["grain"])
     return made.astype({"accounts": "int64"})[columns]
 
 
 @measure(shape="table", unit="share of revenue gained", better="neither", reads="subscriptions", finish=_as_mix,
-         interval=ledger.BY_ACCOUNT)
+         interval=SHARE)
 def motion_mix(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Share of new and of expansion revenue that came self-serve, by sales, and by both in turn (hybrid).
 
@@ -190,7 +188,7 @@ def motion_mix(data: Data, *, by: str | None = None, grain: Grain = "month") -> 
     -------
     One row per period, movement (new or expansion) and motion that occurs (self_serve, sales, hybrid, or "(none)"
     where the source does not say): accounts, amount (currency a month), value (share of the movement), low, high
-    (resampled accounts; missing where all came the same way), complete.
+    (none below five accounts in the movement), complete.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plgkit.metrics.ledger.finish import BY_ACCOUNT, MINOR, as_mean, as_money_ratio, resampled, spanned
+from plgkit.metrics.ledger.finish import BY_ACCOUNT, MEAN, MINOR, as_mean, as_money_ratio, spanned
 from plgkit.metrics.ledger.rows import (
     GAINS,
     LOSSES,
@@ -20,6 +20,6 @@ from plgkit.metrics.ledger.rows import (
 )
 
 __all__ = [
-    "BY_ACCOUNT", "GAINS", "LOSSES", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moved_up", "moves",
-    "resampled", "spanned", "spans", "standing", "standing_in", "then_and_now", "untils",
+    "BY_ACCOUNT", "GAINS", "LOSSES", "MEAN", "MINOR", "MOVEMENTS", "as_mean", "as_money_ratio", "closings", "ends", "kind", "moved_up", "moves",
+    "spanned", "spans", "standing", "standing_in", "then_and_now", "untils",
 ]

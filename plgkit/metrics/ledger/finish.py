@@ -14,13 +14,14 @@ from plgkit.metrics.ledger.rows import untils
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import bootstrap, retained
+from plgkit.stats import retained
 
 Spanning = Callable[..., tuple[float, float, float]]
 """Of numerators, denominators and counts of alike accounts, and a level: value, low, high."""
 MINOR = 100
 """Minor units of money in one of the currency."""
 BY_ACCOUNT = "bootstrap over accounts"
+MEAN = "logarithmic, Student's t, of as many accounts as the sum is worth by their size"
 
 
 def as_money_ratio(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any], *, by: Spanning) -> pd.DataFrame:
@@ -49,22 +50,12 @@ def _all_periods(frame: pd.DataFrame, keys: list[str], data: Data, grain: Grain)
 
 
 def as_mean(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Cells of alike accounts as a mean of money per account, with an interval by resampling accounts."""
+    """Cells of alike accounts as a mean of money per account, with its interval."""
     keys = _keys(parameters)
-    made = resampled(frame, keys, parameters["level"])
+    made = spanned(frame, keys, parameters["level"], by=retained.mean)
     made[["value", "low", "high"]] /= MINOR
     made["complete"] = shapes.complete(made["period"], data, parameters["grain"])
     return made[[*keys, "value", "low", "high", "n", "complete"]]
-
-
-def resampled(cells: pd.DataFrame, keys: list[str], level: float) -> pd.DataFrame:
-    """Ratios of sums per key with an interval by resampling accounts, and n, how many accounts or people they rest on.
-
-    Where all are alike, resampling sees no spread, and there is no interval.
-    """
-    made = spanned(cells, keys, level, by=bootstrap.ratio)
-    made.loc[(made["n"] < retained.FEWEST) | (made["low"] == made["high"]), ["low", "high"]] = np.nan
-    return made
 
 
 def spanned(cells: pd.DataFrame, keys: list[str], level: float, *, by: Spanning) -> pd.DataFrame:
