@@ -21,6 +21,7 @@ _WHERE = {
     "instead": "funnels",
     "levers": "wheels",
     "lifetimes": "lives",
+    "loop": "loops",
     "looks": "trying",
     "mix": "growth",
     "mrr_movements": "growth",
@@ -37,6 +38,7 @@ _WHERE = {
     "trend": "trends",
     "unusual": "expectations",
     "verdicts": "trying",
+    "waits": "trying",
     "waterfall": "growth",
 }
 

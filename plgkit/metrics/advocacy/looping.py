@@ -39,11 +39,11 @@ def _as_loops(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) ->
     for name, rows in frame.groupby([*keys, "loop"], sort=False):
         found = dict(zip(keys, name[:-1], strict=True)) | {"loop": NAMES[name[-1]], "order": place[name[-1]]}
         made += [found | row for row in _one(rows, name[-1], parameters)]
-    columns = ["position", "step", "entered", "reached", "value", "low", "high", "days", "days_q25", "days_q75", "year", "year_low",
+    columns = ["start", "position", "step", "unit", "entered", "reached", "value", "low", "high", "days", "days_q25", "days_q75", "year", "year_low",
                "year_high", "gain", "gain_low", "gain_high", "immature"]
     table = pd.DataFrame(made, columns=[*keys, "loop", "order", *columns])
     whole = ["position", "entered", "reached", "immature"]
-    table = table.astype(dict.fromkeys(whole, "int64") | dict.fromkeys(set(columns) - {*whole, "step"}, "float64"))
+    table = table.astype(dict.fromkeys(whole, "int64") | dict.fromkeys(set(columns) - {*whole, "start", "step", "unit"}, "float64"))
     if "period" in table:
         table["period"] = table["period"].astype("datetime64[us]")
     table = table.sort_values([*keys, "order", "position"], ignore_index=True)
@@ -59,12 +59,12 @@ def _one(rows: pd.DataFrame, kind: str, parameters: Mapping[str, Any]) -> list[d
     begins = {"viewer": "created"}.get(kind, "activated" if parameters["start"] == "activation" else "signed up")
     years = _years(k, [share["value"] for share in shares], waits[waits["item"] == "cycle"])
     found = []
-    for place, (share, name, time) in enumerate(zip(shares, _steps(kind, begins), ("sent", None, "accepted", "done"), strict=True)):
+    for place, (share, name, time) in enumerate(zip(shares, _steps(kind), ("sent", None, "accepted", "done"), strict=True)):
         gains = dict(zip(("gain", "gain_low", "gain_high"), HUNDRED * (years[place + 1] - years[0]), strict=True))
-        found.append({"position": place + 1, "step": name, **share, **_waited(waits, time), **gains})
-    found.append({"position": len(found) + 1, "step": WHOLE, **k, **_waited(waits, "cycle"),
+        found.append({"position": place + 1, "step": name, "unit": "each" if place == 1 else "share", **share, **_waited(waits, time), **gains})
+    found.append({"position": len(found) + 1, "step": WHOLE, "unit": "each", **k, **_waited(waits, "cycle"),
                   **dict(zip(("year", "year_low", "year_high"), years[0], strict=True))})
-    return [row | {"immature": counts["immature"]} for row in found]
+    return [row | {"start": begins, "immature": counts["immature"]} for row in found]
 
 
 def _years(k: Mapping[str, float], shares: list[float], cycle: pd.DataFrame) -> np.ndarray:
@@ -74,12 +74,10 @@ def _years(k: Mapping[str, float], shares: list[float], cycle: pd.DataFrame) -> 
     return branching.multiplied(asked.ravel(), cycle["minutes"] / DAY_MINUTES, cycle["n"]).reshape(asked.shape)
 
 
-def _steps(kind: str, begins: str) -> list[str]:
-    thing = {"link": "link", "together": "invitation or link"}.get(kind, "invitation")
-    plural = {"link": "links", "together": "invitations and links"}.get(kind, "invitations")
-    comes, ends = ("a viewer came", "the viewer created") if kind == "viewer" else ("somebody came", "and activated")
-    verb = "shared a" if kind == "link" else "sent an"
-    return [f"of who {begins}, {verb} {thing}", f"{plural} of each", f"{comes} by it", ends]
+def _steps(kind: str) -> list[str]:
+    sending, sends = {"link": ("share a link", "links shared"), "together": ("invite or share", "invitations and links sent")}.get(
+        kind, ("invite somebody", "invitations sent"))
+    return [sending, sends, *(("viewers came", "created something") if kind == "viewer" else ("people came", "activated"))]
 
 
 def _rate(counts: pd.Series, one: str, other: str, level: float, *, of_one: bool) -> dict[str, Any]:
@@ -128,8 +126,8 @@ def loops(data: Data, *, event: Moment | None = None, within_days: int | None = 
 
     Returns
     -------
-    One row per loop and step, and one for the whole loop: position, step, entered, reached, value (reached / entered: a share,
-    or how many of each), low, high, days (median from the step before to this one, of those who took it; of the whole loop the
+    One row per loop and step, and one for the whole loop: loop, start (what those who enter have done), position, step,
+    unit ("share", or "each" where value may be above 1), entered, reached, value (reached / entered), low, high, days (median from the step before to this one, of those who took it; of the whole loop the
     cycle), days_q25, days_q75; of the whole loop year (people whom one becomes within a year, itself and all generations
     after it), year_low, year_high; of a step gain (more people after a year for each hundred who start, were the
     step one point better: one more of a hundred), gain_low, gain_high; immature (people whose days are not over).
@@ -147,12 +145,12 @@ def loops(data: Data, *, event: Moment | None = None, within_days: int | None = 
     >>> from plgkit import samples
     >>> found = loops(samples.tiny()).query("loop == 'invitations'")
     >>> found[["step", "entered", "reached", "value"]].round(2)
-                                     step  entered  reached  value
-    0  of who activated, sent an invitation        3        1   0.33
-    1                   invitations of each        1        2   2.00
-    2                   somebody came by it        2        1   0.50
-    3                         and activated        1        1   1.00
-    4                        the whole loop        3        1   0.33
+                   step  entered  reached  value
+    0   invite somebody        3        1   0.33
+    1  invitations sent        1        2   2.00
+    2       people came        2        1   0.50
+    3         activated        1        1   1.00
+    4    the whole loop        3        1   0.33
     >>> found[["days", "year"]].round(2).iloc[-1].tolist()
     [4.27, 1.5]
 
