@@ -111,8 +111,13 @@ def sensitivity_command(name: str, source: str | None, as_of: str | None, playbo
 @click.argument("name", required=False, metavar="[MEASURE]")
 @click.option("--tools", is_flag=True, help="How other tools count, and where plgkit differs on purpose.")
 @click.option("--markdown", is_flag=True, help="As a page of Markdown.")
+@click.option("--html", "page", metavar="FILE", help="As one page, with pictures and the SQL; glossary.html beside an index of reports is linked.")
+@click.option("--source", metavar="SOURCE", help="For --html: whose playbook and engine; by default the bundled company's.")
+@as_of_option
+@playbook_option
 @format_options
-def glossary_command(name: str | None, tools: bool, markdown: bool, form: str, as_json: bool) -> None:
+def glossary_command(name: str | None, tools: bool, markdown: bool, page: str | None, source: str | None, as_of: str | None,
+                     playbook: str | None, form: str, as_json: bool) -> None:
     """Explain every measure, one MEASURE, or how other tools count.
 
     \b
@@ -120,10 +125,14 @@ def glossary_command(name: str | None, tools: bool, markdown: bool, form: str, a
       plgkit glossary engagement.stickiness
       plgkit glossary --markdown > glossary.md
       plgkit glossary --tools
+      plgkit glossary --html reports/glossary.html --source exports/
     """
     from plgkit.glossary import as_markdown, glossary, other_tools, tools_as_markdown
     from plgkit.metrics import registry
 
+    if page:
+        _write(page, source, as_of, playbook)
+        return
     if markdown:
         click.echo(tools_as_markdown() if tools else as_markdown(glossary()))
         return
@@ -143,3 +152,13 @@ def glossary_command(name: str | None, tools: bool, markdown: bool, form: str, a
             return
         for column, text in found.iloc[0].items():
             click.echo(click.wrap_text(f"{column.replace('_', ' ')}: {text}", 100, subsequent_indent="  "))
+
+
+def _write(page: str, source: str | None, as_of: str | None, playbook: str | None) -> None:
+    from plgkit.reports import glossary, index
+
+    data = opened(source, as_of=as_of, playbook=playbook)
+    written = glossary.write(data, page)
+    if written.name == index.GLOSSARY and (written.parent / "index.html").exists():
+        index.write(written.parent)
+    click.echo(f"Wrote {written}.")

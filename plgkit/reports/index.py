@@ -12,6 +12,8 @@ from plgkit.reports.status import Status
 
 _WORDS = {"ok": "✓", "failed": "failed", "timeout": "too slow", "died": "died"}
 _MOST_DATES = 24
+GLOSSARY = "glossary.html"
+"""The page that `plgkit glossary --html` writes beside the index, where it was asked for."""
 
 
 def write(out: Path) -> None:
@@ -30,6 +32,7 @@ def page(out: Path) -> str:
         reports=[_report(name, every, latest.get(name), newest) for name in names],
         dates=[{"date": date, "day": words.day(date)} for date in dates[:_MOST_DATES]],
         older=len(dates) - _MOST_DATES,
+        glossary=GLOSSARY if (out / GLOSSARY).exists() else "",
         rows=[{"title": _title(name, every, latest), "cells": [_cell(name, date, every) for date in dates[:_MOST_DATES]]}
               for name in names],
     )

@@ -26,7 +26,7 @@ _IMPORTS = (
     "duckdb", "ibis", "ibis.backends.duckdb.converter", "ibis.expr.types.groupby", "ibis.formats.pandas", "filelock",
     "IPython.core.completer", "IPython.core.magics", "IPython.core.oinspect", "papermill", "plgkit.reports.engine",
 )
-_OWN = ("playbook", "stats", "sources", "samples", "metrics", "charts", "notebook", "scorecard", "glossary")
+_OWN = ("playbook", "stats", "sources", "samples", "metrics", "charts", "notebook", "flywheel", "scorecard", "glossary")
 _PAUSE = 0.02
 
 

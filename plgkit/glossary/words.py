@@ -1,4 +1,4 @@
-"""The glossary: what every measure means and how to read it, from the measures' own words."""
+"""What every measure means and how to read it, from the measures' own words."""
 
 from __future__ import annotations
 
@@ -60,30 +60,6 @@ def glossary(data: Data | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def other_tools() -> pd.DataFrame:
-    """Say how other tools count by default, and where plgkit gives another number on purpose.
-
-    Returns
-    -------
-    One row per way of counting or deliberate difference: tool, what, they, we, why, cases (published cases that
-    show it). A way of counting that plgkit can take over has no why: `like="<tool>"` asks for it.
-
-    Examples
-    --------
-    >>> found = other_tools()
-    >>> found[(found.tool == "mixpanel") & (found.what == "retention")]["we"].item()
-    'the same, with like="mixpanel" in retention'
-    """
-    from plgkit.metrics.presets import PRESETS, differences
-
-    ways = [{"tool": tool, "what": kind, "they": ", ".join(f"{name} = {value}" for name, value in chosen.items()),
-             "we": f'the same, with like="{tool}" in {kind}', "why": "", "cases": ""}
-            for tool, kinds in PRESETS.items() for kind, chosen in kinds.items()]
-    apart = [{**each._asdict(), "cases": ", ".join(each.cases)} for each in differences]
-    made = pd.DataFrame([*ways, *apart])
-    return made.sort_values(["tool", "why", "what"], kind="stable", ignore_index=True)
-
-
 def as_markdown(words: pd.DataFrame) -> str:
     """Write a glossary as Markdown, one heading per stage.
 
@@ -99,16 +75,6 @@ def as_markdown(words: pd.DataFrame) -> str:
     for stage, rows in words.groupby("stage", sort=False):
         parts.append(f"## {stage.capitalize()}")
         parts += [_entry(row) for row in rows.itertuples()]
-    return "\n\n".join(parts)
-
-
-def tools_as_markdown() -> str:
-    """Write how other tools count as Markdown, one heading per tool."""
-    parts = []
-    for tool, rows in other_tools().groupby("tool", sort=True):
-        parts.append(f"## As {tool} counts")
-        parts += [f"**{row.what}**: they: {row.they}; here: {row.we}{f', because {row.why}' if row.why else ''}."
-                  f"{f' Cases: {row.cases}.' if row.cases else ''}" for row in rows.itertuples()]
     return "\n\n".join(parts)
 
 
