@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plgkit.charts import style
-from plgkit.charts.labels import date_axis, short, told
+from plgkit.charts.labels import Label, date_axis, end_labels, short, told
 from plgkit.charts.units import number, scale
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def verdicts(frame: pd.DataFrame, *, label: str, unit: str = "share", ax: Axes |
                     solid_capstyle="butt", zorder=2)
         ax.plot([np.clip(row["value"], -reach, reach) * axis.times], [place], "o", color=hue, markersize=7, zorder=3,
                 markerfacecolor=hue if clear else "white", markeredgewidth=1.6)
-        ax.annotate(f"{row['value'] * 100:+.0f}%" if unit.startswith("share") else number(row["value"], unit), (1, place),
+        ax.annotate(f"{round(row['value'] * 100) + 0.0:+.0f}%".replace("+0%", "0%") if unit.startswith("share") else number(row["value"], unit), (1, place),
                     xycoords=("axes fraction", "data"), xytext=(10, 0), textcoords="offset points", va="center", fontsize=style.SMALL,
                     color=style.text_colour(hue))
     ax.axvline(0, color=style.INK, linewidth=1.1, zorder=1)
-    ax.set(xlim=(-reach * axis.times, reach * axis.times), ylim=(-0.6, len(rows) - 0.4), xlabel="change against the control")
+    ax.set(xlim=(-1.04 * reach * axis.times, 1.04 * reach * axis.times), ylim=(-0.6, len(rows) - 0.4), xlabel="change against the control")
     ax.set_yticks(range(len(rows)), [short(each, 34) for each in rows[label]])
     ax.xaxis.set_major_formatter(axis.tick)
     ax.grid(visible=False, axis="y")
@@ -104,3 +104,37 @@ def looks(frame: pd.DataFrame, *, unit: str = "share", ax: Axes | None = None) -
         ax, alt=f"The difference day by day over {len(rows)} days: zero is outside the narrow band on {crossed} of them, outside the wide one on {always}.",
         caption=f"Line: the difference as it stood. Dark band: the interval for one look ({style.level_of(frame)}). Pale band: the one "
                 "that holds at all looks together.")
+
+
+@style.chart(height=3.4)
+def waits(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw which relative change the people of so many weeks would find, per experiment; dotted the one that is worth having.
+
+    Parameters
+    ----------
+    frame
+        Of one metric per experiment: experiment, weeks, value (the smallest relative change), worth (or missing).
+    ax
+        Where to draw; a new figure by default.
+    """
+    rows = frame.dropna(subset=["value"])
+    if rows.empty:
+        return style.note(ax, "There is nothing to draw yet: the data do not reach back before any start.")
+    parts = style.groups(rows, "experiment")
+    hues, labels, said = style.colours(list(parts)), [], []
+    top = min(1.5 * float(rows["value"].quantile(0.75)), float(rows["value"].max())) * 1.1
+    for name, part in parts.items():
+        part = part.sort_values("weeks")
+        hue, last = hues.get(name, style.MUTED), part.iloc[-1]
+        ax.plot(part["weeks"], part["value"], color=hue, marker="o" if len(part) == 1 else None)
+        if pd.notna(last["worth"]):
+            ax.axhline(last["worth"], color=hue, linestyle=(0, (1, 2)), linewidth=1.3)
+        labels.append(Label(float(last["value"]), f"{short(name, 18)} {last['value']:.0%}", style.text_colour(hue), bold=True))
+        said.append(f"{told(name)} {last['value']:.0%} after {last['weeks']:.0f} weeks")
+    ax.set(ylim=(0, top), xlabel="weeks of people", ylabel="smallest change found", xlim=(float(rows["weeks"].min()) - 0.2, float(rows["weeks"].max()) + 0.2))
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    end_labels(ax, labels, size=style.SMALL)
+    dotted = " Dotted: the change that would be worth having." if rows["worth"].notna().any() else ""
+    return style.describe(ax, alt=f"Smallest relative change that the people of so many weeks find: {', '.join(said)}.",
+                          caption=f"Four times in five.{dotted}")

@@ -184,7 +184,7 @@ def dealt_out(aa: pd.DataFrame) -> str:
     rows = aa[aa["way"] == END]
     if rows.empty:
         return "There is nobody to deal out"
-    off = rows[rows["low"] > rows["stated"]]
+    off = rows[rows["low"] > 1.2 * rows["stated"]]
     shares = " to ".join(dict.fromkeys(words.share(each, 1) for each in (rows["value"].min(), rows["value"].max())))
     verdict = f"{words.listed(off['metric'].unique())} finds too much to be trusted" if len(off) else "the counting can be trusted"
     return (f"Of {words.count(rows['draws'].iloc[0])} dealings by chance a look at the end finds something in {shares} "

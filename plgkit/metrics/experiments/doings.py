@@ -69,6 +69,20 @@ def over_on(data: Data, name: str, slot: int, rows: Table) -> ibis.Value:
     return data.local(rows.exposed_at + ibis.interval(days=days)).date()
 
 
+def alike(data: Data, name: str, people: Table, slots: Sequence[int]) -> list[Table]:
+    """How many people did alike, per metric and day on which their days were over: `x`, `y`, `a`, `b`, `people`."""
+    wanted, all_of = plans.plan(data, name), plans.metrics(data, name)
+    rows = _with_doings(data, name, people.filter(_.variant.notnull()), {slot: all_of[slot] for slot in slots}, wanted)
+    parts = []
+    for slot in slots:
+        ripe = rows.filter(closed(data, rows.exposed_at, plans.days(wanted, all_of[slot])))
+        used = letters(all_of[slot])
+        terms = {each: ripe[f"m{slot}_{each}"].fill_null(0).cast("int64") if each in used else ibis.literal(0, "int64") for each in arms.TERMS}
+        cells = ripe.select(**terms, day=over_on(data, name, slot, ripe)).group_by("day", *arms.TERMS)
+        parts.append(cells.aggregate(people=_.count().cast("int64")).mutate(experiment=ibis.literal(name), slot=ibis.literal(slot, "int64")))
+    return parts
+
+
 def columns(data: Data, experiments: Sequence[str], slots: Callable[[str], Sequence[int]] | None = None) -> list[str]:
     """The columns of sums that any of some experiments has."""
     found: dict[str, None] = {}
@@ -83,21 +97,22 @@ def sums(row: pd.Series | pd.DataFrame, slot: int, metric: Metric) -> dict[str, 
     """The sums of a row (or of many) for one metric, as `stats.arms` takes them; amounts in whole units."""
     row = row.to_dict("series") if isinstance(row, pd.DataFrame) else row
     found = {"n": np.asarray(row[f"m{slot}_n"])[()]}
-    for name in arms.products(_letters(metric)):
+    for name in arms.products(letters(metric)):
         stored = name[0] if metric.kind == "share" and len(set(name)) == 1 else name
         scale = MINOR ** sum(letter in "xa" for letter in name) if metric.amount else 1
         found[name] = np.asarray(row[f"m{slot}_{stored}"], dtype=float)[()] / scale
     return found
 
 
-def _letters(metric: Metric) -> str:
+def letters(metric: Metric) -> str:
+    """The terms whose sums tell a metric."""
     return "xyab" if metric.kind == "ratio" else "xa"
 
 
 def _sums_of(slot: int, metric: Metric) -> list[str]:
     if metric.kind in plans.RANKED:
         return [f"m{slot}_n"]
-    names = [each for each in arms.products(_letters(metric)) if metric.kind != "share" or len(each) == 1 or each == "xa"]
+    names = [each for each in arms.products(letters(metric)) if metric.kind != "share" or len(each) == 1 or each == "xa"]
     return [f"m{slot}_{each}" for each in ("n", *names)]
 
 
@@ -123,7 +138,7 @@ def _flagged(data: Data, rows: Table, chosen: dict[int, Metric], wanted: Experim
         ripe = closed(data, rows.exposed_at, plans.days(wanted, metric))
         found[f"m{slot}_n"] = ripe.ifelse(1, 0)
         if metric.kind not in plans.RANKED:
-            for letter in _letters(metric):
+            for letter in letters(metric):
                 column = f"m{slot}_{letter}"
                 found[column] = ripe.ifelse(rows[column].fill_null(0), 0)
     return found

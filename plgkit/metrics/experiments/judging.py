@@ -109,7 +109,8 @@ def _against(control: pd.Series, row: pd.Series, cells: pd.DataFrame, slot: int,
         found = compare.shares(other["x"], other["n"], one["x"], one["n"], level=level)
     else:
         found = arms.compared(one, other, adjusted=adjusted, level=level)
-    made = _shown(found) | ({} if few else always(one, other, adjusted, wanted, level))
+    rough = {"error": float(arms.error_of(*arms.estimates(one, other)))}
+    made = _shown(found) | (rough if few else always(one, other, adjusted, wanted, level))
     made["verdict"] = ""
     if metric.role == "guardrail":
         low, high = arms.no_worse(one, other, metric.margin, better=metric.better, adjusted=adjusted, level=level)

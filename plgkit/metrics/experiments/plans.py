@@ -91,6 +91,8 @@ def looked_at(data: Data, name: str, metric: str | None) -> list[int]:
         If the experiment has no metric of that name.
     """
     known = [each.name for each in metrics(data, name)]
+    if metric == "primary":
+        return [0]
     if metric is not None and metric not in known:
         raise BadParameter("metric", metric, expected=f"one of {', '.join(known)}")
     return [place for place, each in enumerate(known) if metric in (None, each)]

@@ -15,18 +15,17 @@ from plgkit.metrics.experiments.looks import DAY
 from plgkit.metrics.registry import measure
 from plgkit.playbook.trial import Experiment, Metric
 from plgkit.sources.data import Data
-from plgkit.sources.digests import Digest
-from plgkit.stats import intervals
+from plgkit.stats import arms, intervals
 
-DEALT = "dealt"
+_CELLS_AT_ONCE = 2_000_000
 WAYS = ("one look at the end", "a look every day", "a look every day, always-valid")
-COLUMNS = ["experiment", "way", "metric", "n", "draws", "false", "value", "low", "high", "stated"]
+COLUMNS = ["experiment", "metric", "way", "n", "draws", "false", "value", "low", "high", "stated"]
 
 
 def _as_aa(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     parts = []
     for name, rows in frame.groupby("experiment", sort=True):
-        metrics = [(slot, each) for slot, each in enumerate(plans.metrics(data, name)) if each.kind not in plans.RANKED and each.role != "guardrail"]
+        metrics = [(slot, plans.metrics(data, name)[slot]) for slot in _slots(data, name)]
         if metrics:
             parts.append(_checked(rows, metrics, plans.plan(data, name), parameters).assign(experiment=name))
     made = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
@@ -36,31 +35,31 @@ def _as_aa(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
 
 
 def _checked(rows: pd.DataFrame, metrics: list[tuple[int, Metric]], wanted: Experiment, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """False finds per way of looking and metric, out of so many ways to deal the same people out."""
-    rows = rows[rows["variant"].notna()]
-    sums = [each for each in rows.columns if each.startswith("m")]
-    cells = rows.groupby([DAY, DEALT])[sums].sum().sort_index()
-    days, n = cells.index.get_level_values(DAY), int(cells[f"m{metrics[0][0]}_n"].sum())
-    alpha, found = 1 - parameters["level"], {way: [] for way in WAYS}
-    labels = np.random.default_rng(parameters["seed"]).random((parameters["draws"], len(cells))) < 0.5
+    """False finds per metric and way of looking, out of so many ways to deal the same people out."""
+    alpha, made = 1 - parameters["level"], []
     for slot, metric in metrics:
-        one, other = (_upto(cells, days, chosen, slot, metric) for chosen in (~labels, labels))
-        looked = judging.followed(one, other, metric, wanted, adjusted=parameters["adjusted"], level=parameters["level"])
-        p, always = (np.nan_to_num(looked[each], nan=1.0) for each in ("p", "p_always"))
-        for way, each in zip(WAYS, (p[:, -1], p.min(axis=1), always.min(axis=1)), strict=True):
-            found[way].append(each)
-    made = []
-    for way, each in found.items():
-        for (_slot, metric), p in zip(metrics, each, strict=True):
-            made.append({"way": way, "metric": metric.name, "n": n, "draws": len(p), "false": int((p <= alpha).sum()), "stated": alpha})
+        cells = rows[rows[doings.SLOT] == slot].sort_values([DAY, *arms.TERMS], ignore_index=True)
+        if cells.empty:
+            continue
+        random, found = np.random.default_rng(parameters["seed"]), []
+        at_once = max(1, _CELLS_AT_ONCE // len(cells))
+        for start in range(0, parameters["draws"], at_once):
+            treated = random.binomial(cells["people"], 0.5, (min(at_once, parameters["draws"] - start), len(cells)))
+            sides = (_upto(cells, each, metric) for each in (cells["people"].to_numpy() - treated, treated))
+            looked = judging.followed(*sides, metric, wanted, adjusted=parameters["adjusted"], level=parameters["level"])
+            p, always = (np.nan_to_num(looked[each], nan=1.0) for each in ("p", "p_always"))
+            found.append([p[:, -1], p.min(axis=1), always.min(axis=1)])
+        made += [{"metric": metric.name, "way": way, "n": int(cells["people"].sum()), "draws": len(p), "false": int((p <= alpha).sum()), "stated": alpha}
+                 for way, p in zip(WAYS, np.concatenate(found, axis=1), strict=True)]
     return pd.DataFrame(made)
 
 
-def _upto(cells: pd.DataFrame, days: pd.Index, chosen: np.ndarray, slot: int, metric: Metric) -> dict[str, np.ndarray]:
-    """Sums of the chosen cells up to the end of each day: one row per draw, one column per day."""
-    ends = np.flatnonzero(np.append(days[1:] != days[:-1], True))
-    sums = doings.sums(cells, slot, metric)
-    return {name: (chosen * values).cumsum(axis=1)[:, ends] for name, values in sums.items()}
+def _upto(cells: pd.DataFrame, people: np.ndarray, metric: Metric) -> arms.Sums:
+    """Sums of so many of the alike people up to the end of each day: one row per draw, one column per day."""
+    starts = np.flatnonzero(np.append(True, cells[DAY].to_numpy()[1:] != cells[DAY].to_numpy()[:-1]))
+    terms = {letter: cells[letter].to_numpy(dtype=float) / (doings.MINOR if metric.amount and letter in "xa" else 1) for letter in doings.letters(metric)}
+    worth = {"n": 1.0} | {name: np.prod([terms[letter] for letter in name], axis=0) for name in arms.products("".join(terms))}
+    return {name: np.add.reduceat(people * each, starts, axis=1).cumsum(axis=1) for name, each in worth.items()}
 
 
 @measure(shape="table", unit="share of dealings", better="lower", reads="exposures events", finish=_as_aa, interval="Wilson interval")
@@ -78,7 +77,7 @@ def aa(data: Data, *, experiment: str | None = None, draws: int = 500, adjusted:
     experiment
         Which one; None for all.
     draws
-        How many ways to deal people out, half to either side. Those of one day are dealt in up to 16 groups.
+        How many ways to deal people out, each with an even chance of either side.
     adjusted
         Whether to take out what people did before, as `results` does.
     seed
@@ -86,29 +85,27 @@ def aa(data: Data, *, experiment: str | None = None, draws: int = 500, adjusted:
 
     Returns
     -------
-    One row per experiment, way to look and metric (the primary first; no guardrails, quantiles and times): n (people), draws,
+    One row per experiment, metric and way to look (the primary first; no guardrails, quantiles and times): n (people), draws,
     false (finds), value (share of the draws), low, high, stated (what the test promises).
 
     Examples
     --------
     >>> from plgkit import samples
-    >>> aa(samples.tiny())[["way", "metric", "draws", "false"]]
-                                  way          metric  draws  false
-    0             one look at the end  report_created    500      0
-    1                a look every day  report_created    500      0
-    2  a look every day, always-valid  report_created    500      0
+    >>> aa(samples.tiny())[["metric", "way", "draws", "false"]]
+               metric                             way  draws  false
+    0  report_created             one look at the end    500      0
+    1  report_created                a look every day    500      0
+    2  report_created  a look every day, always-valid    500      0
     """
     if draws < 1 or draws > 10_000:
         raise BadParameter("draws", draws, expected="a whole number between 1 and 10,000")
-    names = plans.chosen(data, experiment)
-    padded = doings.columns(data, names)
-    parts = [doings.counted(data, name, doings.first_exposures(data, name), cells=False, padded=padded,
-                            keys=lambda rows, name=name: {DAY: _day(data, name, rows), DEALT: Digest(rows.user_id).to_expr().substr(0, 1)})
-             for name in names]
-    return doings.together(parts or [doings.nobody(data, day="date", dealt="string")])
+    parts = []
+    for name in plans.chosen(data, experiment):
+        slots = _slots(data, name)
+        parts += doings.alike(data, name, doings.first_exposures(data, name), slots) if slots else []
+    return doings.together(parts or [doings.nobody(data, day="date", **dict.fromkeys(arms.TERMS, "int64"))])
 
 
-def _day(data: Data, name: str, rows: Table) -> Any:
-    """The day on which a person's days are over for every metric."""
-    longest = max(range(len(plans.metrics(data, name))), key=lambda slot: plans.days(plans.plan(data, name), plans.metrics(data, name)[slot]))
-    return doings.over_on(data, name, longest, rows)
+def _slots(data: Data, name: str) -> list[int]:
+    """The metrics to check: those that sums tell and that can be found to differ."""
+    return [slot for slot, each in enumerate(plans.metrics(data, name)) if each.kind not in plans.RANKED and each.role != "guardrail"]

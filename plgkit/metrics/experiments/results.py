@@ -84,7 +84,7 @@ def results(data: Data, *, experiment: str | None = None, metric: str | None = N
     experiment
         Which one; None for all.
     metric
-        Which one, by its name; None for all of an experiment.
+        Which one, by its name; "primary" for the primary one of each; None for all of an experiment.
     adjusted
         Whether to take out what people did before.
     correction
@@ -124,7 +124,7 @@ def results(data: Data, *, experiment: str | None = None, metric: str | None = N
     confidence sequences", Annals of Statistics 52 (2024), 2613-2640.
     """
     names = plans.chosen(data, experiment)
-    if experiment is None and metric is not None:
+    if experiment is None and metric not in (None, "primary"):
         names = [name for name in names if metric in {each.name for each in plans.metrics(data, name)}] or names[:1]
 
     def slots(name: str) -> list[int]:
