@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
@@ -14,15 +15,18 @@ from plgkit.errors import BadParameter
 from plgkit.metrics import ledger
 from plgkit.metrics.acquisition import buying
 from plgkit.metrics.acquisition.buying import BOUGHT, Lag
+from plgkit.metrics.expansion import lives
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
 from plgkit.stats import money, retained
+from plgkit.stats.intervals import Floats
 
 _SETTINGS = {"within_days": "conversion.within_days", "margin": "product.gross_margin"}
-PAYING, STAYED, LEFT = "paying", "stayed", "left"
+PAYING, STAYED, LEFT, LIFE = "paying", "stayed", "left", "life"
+Method = Literal["formula", "survival", "sbg"]
 
 
 def _check(margin: float) -> None:
@@ -99,14 +103,16 @@ def cac_payback(data: Data, *, margin: float | None = None, lag: Lag = "none", l
 def _ltv(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     keys = ["period", *([parameters["by"]] if parameters["by"] else [])]
     made = buying.per_period(frame, data, parameters)
-    standing = _parts(frame, PAYING, keys)
+    standing, watched = _parts(frame, PAYING, keys), _parts(frame, LIFE, keys)
     months = frame[frame["kind"].isin([STAYED, LEFT])].pivot_table(
         index=keys, columns="kind", values="accounts", aggfunc="sum", fill_value=0)
     months = months.reindex(columns=[STAYED, LEFT], fill_value=0).reset_index()
     found = []
     for row in made.to_dict("records"):
         key = tuple(row[name] for name in keys)
-        found.append(_lifetime(row, standing.get(key), _lately(months, row, data, parameters), parameters))
+        lately = _lately(months, row, data, parameters)
+        paid = _payments(watched.get(key), *lately, parameters)
+        found.append(_worth(row, standing.get(key), lately, paid, parameters))
     names = ["arpa", "churn", "churned", "lifetime_value", "value", "low", "high"]
     made[names] = np.array(found, dtype=float).reshape(-1, len(names))
     made["cac"] = made["spend"] / made["customers"].where(made["customers"] > 0)
@@ -126,49 +132,74 @@ def _lately(months: pd.DataFrame, row: Mapping[str, Any], data: Data, parameters
     return int(mine[STAYED].sum() + mine[LEFT].sum()), int(mine[LEFT].sum())
 
 
-def _lifetime(row: Mapping[str, Any], cells: pd.DataFrame | None, lately: tuple[int, int],
-              parameters: Mapping[str, Any]) -> tuple[float, ...]:
+def _payments(cells: pd.DataFrame | None, watched: int, left: int, parameters: Mapping[str, Any]) -> tuple[float, Floats]:
+    """Monthly payments expected of an account, by the method asked for, and draws of them."""
+    if parameters["method"] == "formula":
+        if not left:
+            return np.nan, np.array([np.nan])
+        leaving = money.resampled([1.0], [left], seed=2)[1]
+        return watched / left, np.divide(watched, leaving, out=np.full(len(leaving), np.inf), where=leaving > 0)
+    if cells is None:
+        return np.nan, np.array([np.nan])
+    cells = cells.sort_values(["closed", "ended", "accounts"]).reset_index(drop=True)
+    crowds = lives.seen(cells), lives.drawn(cells)
+    if parameters["method"] == "sbg" and not crowds[0].leaving.sum():
+        return np.nan, np.array([np.nan])
+    there = lives.staying if parameters["method"] == "survival" else lambda crowd: lives.fitted(crowd, parameters["horizon"])
+    one, many = (there(each)[:, : parameters["horizon"]].sum(axis=1) for each in crowds)
+    return float(one[0]), many
+
+
+def _worth(row: Mapping[str, Any], cells: pd.DataFrame | None, lately: tuple[int, int], paid: tuple[float, Floats],
+           parameters: Mapping[str, Any]) -> tuple[float, ...]:
     """Revenue per account, monthly churn, who left, lifetime value, its ratio to the cost and the interval."""
     watched, left = lately
-    churn = left / watched if watched else np.nan
+    churn, (expected, payments) = left / watched if watched else np.nan, paid
     if cells is None:
         return np.nan, churn, left, *(np.nan,) * 4
     amounts, accounts = cells["minor"] / ledger.MINOR, cells["accounts"]
     arpa = float(amounts @ accounts / accounts.sum())
-    if not left:
-        return arpa, churn, left, *(np.nan,) * 4
-    lifetime = parameters["margin"] * arpa / churn
+    lifetime = parameters["margin"] * arpa * expected
     if not row["customers"] or not row["spend"] > 0:
         return arpa, churn, left, lifetime, *(np.nan,) * 3
     value = lifetime * row["customers"] / row["spend"]
-    sums, sizes = money.resampled(amounts, accounts)
-    bought, leaving = (money.resampled([1.0], [each], seed=seed)[1] for seed, each in ((1, row["customers"]), (2, left)))
+    if min(row["customers"], accounts.sum()) < retained.FEWEST:
+        return arpa, churn, left, lifetime, value, np.nan, np.nan
+    draws = len(payments)
+    sums, sizes = money.resampled(amounts, accounts, draws=draws)
+    bought = money.resampled([1.0], [row["customers"]], seed=1, draws=draws)[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = parameters["margin"] * sums / sizes / (leaving / watched) * bought / row["spend"]
+        drawn = parameters["margin"] * sums / sizes * payments * bought / row["spend"]
     return arpa, churn, left, lifetime, value, *money.span(drawn, value, parameters["level"])
 
 
 @measure(shape="table", unit="ratio", better="higher", reads="spend users subscriptions", settings=_SETTINGS,
          finish=_ltv, interval="bootstrap over accounts: of revenue, of those won and of those lost, each for itself")
-def ltv_to_cac(data: Data, *, margin: float | None = None, churn_months: int = 12, lag: Lag = "none",
-               lag_days: int | None = None, within_days: int | None = None,
+def ltv_to_cac(data: Data, *, method: Method = "formula", margin: float | None = None, churn_months: int = 12,
+               horizon: int = 60, lag: Lag = "none", lag_days: int | None = None, within_days: int | None = None,
                by: str | None = "channel", grain: Grain = "quarter") -> Table:
-    """Lifetime value of a paying account, by the simple formula, as a multiple of what a new one costs.
+    """Lifetime value of a paying account, by `method`, as a multiple of what a new one costs.
 
-    Lifetime value is gross margin (`margin`) times revenue per paying account and month, divided by the monthly
-    churn of accounts over the last `churn_months` months. It is undefined while no account has left. It misleads
-    where churn falls with age, which is usual: the mean churn of young accounts then understates how long old ones
-    stay; where few have left, one more of them halves it, as the interval shows; and it counts money of years
-    that nobody has seen yet.
+    Lifetime value is gross margin (`margin`) times revenue per paying account and month, times the months that an
+    account is expected to pay. "formula": without end, 1 / churn of accounts over the last `churn_months` months; it is
+    undefined while no account has left. It misleads where churn falls with age, which is usual: the mean churn of young
+    accounts then understates how long old ones stay; where few have left, one more of them halves it, as the interval
+    shows; and it counts money of years that nobody has seen yet. "survival": the months within `horizon` that accounts
+    were seen to pay by the period's end, and nothing of what comes after the oldest. "sbg": the months within `horizon`
+    that the shifted-beta-geometric model projects. `expansion.lifetime_value` shows the three side by side.
 
     Parameters
     ----------
     data
         Reads `spend`, `users` (channel), `subscriptions`, and `accounts` where it is there.
+    method
+        How long an account pays: "formula", "survival" or "sbg", as in `expansion.lifetime_value`.
     margin
         Gross margin: the part of revenue that is left after serving the customer.
     churn_months
         Whole months up to the period's end over which churn is taken.
+    horizon
+        Months of payments to count, by "survival" and "sbg".
     lag, lag_days, within_days, by, grain
         As in `cac`.
 
@@ -176,8 +207,8 @@ def ltv_to_cac(data: Data, *, margin: float | None = None, churn_months: int = 1
     -------
     One row per period and channel: period, channel, customers (new), cac (currency), arpa (currency a month, of
     accounts paying at the period's end), churn (share of paying accounts lost per month), churned (how many),
-    lifetime_value (currency), value (lifetime value over cac; missing without churn, without new customers or
-    without spend), low, high, complete.
+    lifetime_value (currency), value (lifetime value over cac; missing where the method has none, without new customers
+    or without spend), low, high (none below five accounts won or paying), complete.
 
     Examples
     --------
@@ -186,6 +217,10 @@ def ltv_to_cac(data: Data, *, margin: float | None = None, churn_months: int = 1
     >>> found[["cac", "arpa", "churn", "lifetime_value", "value"]].round(2)
         cac  arpa  churn  lifetime_value  value
     0  50.0  30.0    0.5            48.0   0.96
+    >>> found = ltv_to_cac(samples.tiny(), method="survival", by=None)  # 1.5 payments were seen, as half left after one
+    >>> found[["lifetime_value", "value"]]
+       lifetime_value  value
+    0            36.0   0.72
 
     References
     ----------
@@ -194,6 +229,8 @@ def ltv_to_cac(data: Data, *, margin: float | None = None, churn_months: int = 1
     _check(margin)
     if isinstance(churn_months, bool) or not isinstance(churn_months, int) or churn_months < 1:
         raise BadParameter("churn_months", churn_months, expected="a whole number of months, 1 or more")
+    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
+        raise BadParameter("horizon", horizon, expected="a whole number of months, 1 or more")
     rows = buying.bought(data, lag=lag, lag_days=lag_days, within_days=within_days, by=by, grain=grain)
     keys = ["period", *([by] if by else [])]
     now = segmented(data, ledger.standing(data, grain).select("account_id", "period", "mrr_minor"), by, unit="account_id")
@@ -201,5 +238,12 @@ def ltv_to_cac(data: Data, *, margin: float | None = None, churn_months: int = 1
     moved = segmented(data, ledger.then_and_now(data, "month"), by, unit="account_id")
     moved = moved.mutate(minor=(moved.now_minor > 0).ifelse(0, 1)).group_by(*keys, "minor").aggregate(accounts=_.count())
     stayed, left = moved.filter(_.minor == 0), moved.filter(_.minor == 1)
-    return rows.union(buying.rows_of(PAYING, now, keys)).union(buying.rows_of(STAYED, stayed, keys)).union(
+    rows = rows.union(buying.rows_of(PAYING, now, keys)).union(buying.rows_of(STAYED, stayed, keys)).union(
         buying.rows_of(LEFT, left, keys))
+    if method == "formula":
+        return rows
+    none = ibis.literal(0, "int64")
+    rows = rows.mutate(closed=none, ended=none)
+    paid = segmented(data, lives.at_ends(data, grain), by, unit="account_id").group_by(*keys, "closed", "ended").aggregate(
+        accounts=_.count().cast("int64"))
+    return rows.union(paid.mutate(kind=ibis.literal(LIFE), minor=none).select(rows.columns))

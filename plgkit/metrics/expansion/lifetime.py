@@ -19,7 +19,7 @@ from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
-from plgkit.stats import money, sbg
+from plgkit.stats import money, retained
 from plgkit.stats.intervals import Floats
 
 _SETTINGS = {"margin": "product.gross_margin"}
@@ -74,20 +74,14 @@ def _churn(stayed: int, left: int, *, draws: bool) -> Floats:
     return np.where(lost > 0, np.minimum(lost, watched) / watched, np.nan) if left else np.full(len(lost), np.nan)
 
 
-def _fitted(crowd: Crowd, months: int) -> Floats:
-    """Share still paying at ages 0 to `months` as the shifted-beta-geometric model has it; one row per draw."""
-    found = sbg.fit(crowd.at_risk, crowd.leaving)
-    there = np.full((len(crowd.at_risk), months + 1), np.nan)
-    known = ~np.isnan(found.alpha)
-    there[known] = sbg.survival(found.alpha[known], found.beta[known], months)
-    there[crowd.leaving.sum(axis=1) == 0] = 1.0
-    return there
+def _span(drawn: Floats, value: float, own: pd.DataFrame, level: float) -> tuple[float, float]:
+    return money.span(drawn, value, level) if own["accounts"].sum() >= retained.FEWEST else (np.nan, np.nan)
 
 
 def _shares(crowd: Crowd, churn: Floats, horizon: int) -> dict[str, Floats]:
     """By each method the share still paying at ages 0 to `horizon` months; as far as it goes."""
     formula = np.exp(np.arange(horizon + 1) * np.log1p(-np.minimum(churn, 1 - 1e-12))[:, None])
-    return {"formula": formula, "survival": lives.staying(crowd)[:, : horizon + 1], "sbg": _fitted(crowd, horizon)}
+    return {"formula": formula, "survival": lives.staying(crowd)[:, : horizon + 1], "sbg": lives.fitted(crowd, horizon)}
 
 
 def _both(own: pd.DataFrame, stayed: int, left: int, horizon: int) -> tuple[Crowd, Crowd, dict, dict]:
@@ -113,7 +107,7 @@ def _values(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
             if method == "formula":
                 paid, drawn = ((1 + rate) / (churn[each] + rate) for each in (False, True))
             value = float(scale * one.arpa[0] * paid[0])
-            low, high = money.span(scale * many.arpa * drawn, value, parameters["level"])
+            low, high = _span(scale * many.arpa * drawn, value, own, parameters["level"])
             beyond = 0.0 if method == "formula" else float(point[method][0, min(ages, point[method].shape[1] - 1)])
             said = misleading.said(method, one, point, stayed=stayed, left=left, horizon=horizon)
             rows.append((*keys, method, int(own["accounts"].sum()), int(one.leaving.sum()), one.arpa[0] / ledger.MINOR,
@@ -157,7 +151,7 @@ def lifetime_value(data: Data, *, margin: float | None = None, horizon: int = 60
     -------
     One row per segment and method: method, n (accounts that ever paid), stopped (how many were seen to leave), arpa
     (currency a month, of accounts paying now), lifetime (payments expected), value (currency; missing where the
-    method has none), low, high, counted (months of payments at most; missing is without end), beyond (share still
+    method has none), low, high (none below five accounts), counted (months of payments at most; missing is without end), beyond (share still
     paying after them, of whose payments nothing is counted), misleads (a sentence, or empty).
 
     Examples
@@ -193,7 +187,7 @@ def _curves(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
             ages = min(horizon, point[method].shape[1])
             value = scale * one.arpa[0] * np.cumsum(point[method][0, :ages] * worth[:ages])
             drawn = scale * many.arpa[:, None] * np.cumsum(draws[method][:, :ages] * worth[:ages], axis=1)
-            spans = [money.span(drawn[:, age], value[age], parameters["level"]) for age in range(ages)]
+            spans = [_span(drawn[:, age], value[age], own, parameters["level"]) for age in range(ages)]
             low, high = np.transpose(spans)
             made = pd.DataFrame({"method": method, "x": np.arange(1, ages + 1), "value": value, "low": low, "high": high,
                                  "at_risk": at_risk[:ages]})
