@@ -49,7 +49,8 @@ def loop(frame: pd.DataFrame, *, loop: str | None = None, ax: Axes | None = None
         ax, alt=f"Growth loop of {told(name)}: of 100 {labels[0]}, {said}. Each brings {end['value']:.2f} ({_days(end['days'])}); "
                 f"in a year one becomes {_times(end['year'])}.",
         caption="Bars: how many for each hundred who start. Beside them: the part of the bar above that comes so far, or how many "
-                "for each, and the median time it takes. The arrow: those at the end start the loop anew.")
+                "for each, the median time it takes, and how many more people there would be after a year, were it a point better. "
+                "The arrow: those at the end start the loop anew.")
 
 
 def _bars(ax: Axes, sizes: list[float], labels: list[str], rows: list) -> None:
@@ -63,17 +64,18 @@ def _bars(ax: Axes, sizes: list[float], labels: list[str], rows: list) -> None:
             continue
         part = f"{row.value:.2f} each" if row.unit == "each" else f"{row.value:.0%}"
         wait = "" if pd.isna(row.days) else f", {_days(row.days)}"
-        ax.annotate(part + wait, (size, place), xytext=(34 if size < 99.5 else 40, 0), textcoords="offset points", va="center",
-                    fontsize=style.SMALL, color=style.MUTED)
+        better = "" if pd.isna(row.gain) else f"\na point: {row.gain:+.{1 if abs(row.gain) >= 0.1 else 2}f} a year"
+        ax.annotate(part + wait + better, (size, place), xytext=(34 if size < 99.5 else 40, 0), textcoords="offset points",
+                    va="center", fontsize=style.SMALL, color=style.MUTED)
     ax.set_yticks(places, [wrapped(short(each, 44), 24) for each in labels], color=style.INK)
     ax.set_ylim(len(sizes) - 0.45, -0.6)
-    ax.set_xlim(0, 1.62 * max(sizes))
+    ax.set_xlim(0, 1.9 * max(sizes))
     ax.xaxis.set_visible(False)
     ax.grid(visible=False)
 
 
 def _back(ax: Axes, sizes: list[float], end: pd.Series) -> None:
-    right, last = 1.36 * max(sizes), len(sizes) - 1
+    right, last = 1.6 * max(sizes), len(sizes) - 1
     ax.annotate("", xy=(right, 0), xytext=(right, last), arrowprops={
         "arrowstyle": "-|>", "color": style.GREEN, "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0})
     for place in (0, last):

@@ -74,8 +74,8 @@ def lever(loops: pd.DataFrame, loop: str = "invitations and links") -> str:
     ...                       "value": [0.5, 0.2, 0.1], "gain": [0.4, 1.1, None], "gain_low": [0.3, 0.9, None],
     ...                       "gain_high": [0.5, 1.4, None]})
     >>> lever(loops, "invitations")
-    'One point more helps most where people came (20% now): 1.1 more people after a year for each hundred who start (0.9 to 1.4), \
-and least where they invite somebody (0.4)'
+    'One point more helps most at “people came” (20% now): 1.1 more people after a year for each hundred who start (0.9 to 1.4), \
+and least at “invite somebody” (0.4)'
     >>> lever(loops.head(0))
     'What one point more would bring cannot be told yet'
     """
@@ -85,8 +85,8 @@ and least where they invite somebody (0.4)'
     rows = rows.sort_values("gain", ascending=False, kind="stable")
     best, least = rows.iloc[0], rows.iloc[-1]
     now = words.share(best["value"]) if best["value"] <= 1 else f"{words.number(best['value'], 2)} each"
-    least_words = f", and least where they {least['step']} ({words.number(least['gain'])})" if len(rows) > 1 else ""
-    return (f"One point more helps most where {best['step']} ({now} now): {words.number(best['gain'])} more people after a year for "
+    least_words = f", and least at “{least['step']}” ({words.number(least['gain'])})" if len(rows) > 1 else ""
+    return (f"One point more helps most at “{best['step']}” ({now} now): {words.number(best['gain'])} more people after a year for "
             f"each hundred who start{_within(best, 'gain_low', 'gain_high', 1)}{least_words}")
 
 
