@@ -14,7 +14,7 @@ from plgkit.charts.units import number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HEIGHT, _MOST = 0.95, 8
+_HEIGHT, _MOST = 0.72, 6
 
 
 def _names(frame: pd.DataFrame) -> pd.Series:
@@ -34,7 +34,7 @@ def unusual(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        As `plgkit.scorecard.anomalies` gives it. Beyond eight series, those with something unusual go first.
+        As `plgkit.scorecard.anomalies` gives it. Beyond six series, those with something unusual go first.
     ax
         Where to draw; a new figure by default.
     """
@@ -67,11 +67,11 @@ def _strip(ax: Axes, rows: pd.DataFrame, name: str, base: int) -> str:
     place = {each: base + 0.04 + 0.62 * (rows[each].clip(upper=top) - least) / ((top - least) or 1.0) for each in ("value", "low", "high")}
     days = rows["period"].to_numpy()
     ax.fill_between(days, place["low"], place["high"], color=style.BLUE, alpha=0.16, linewidth=0)
-    ax.plot(days, place["value"], color=style.INK, linewidth=1.4, zorder=3)
+    ax.plot(days, place["value"], color=style.INK, linewidth=1.2, zorder=3)
     odd = (rows["kind"] != "").to_numpy()
     ax.plot(days[odd], place["value"][odd], "o", color=style.ORANGE, markersize=8, markerfacecolor="none", markeredgewidth=2, zorder=4)
     last = rows.iloc[-1]
-    ax.text(0.0, base + 0.8, short(name, 44), color=style.MUTED, fontsize=style.SMALL, va="center", transform=ax.get_yaxis_transform())
+    ax.text(0.0, base + 0.82, short(name, 44), color=style.MUTED, fontsize=style.SMALL, va="center", transform=ax.get_yaxis_transform())
     text = _figure(last["value"], top)
     ax.annotate(text, (1, float(place["value"].iloc[-1])), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
                 va="center", fontsize=style.SMALL, color=style.INK, annotation_clip=False)

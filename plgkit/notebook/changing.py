@@ -46,13 +46,22 @@ def taken_apart(data: Data, card: pd.DataFrame, columns: str, *, measure: str = 
     cuts = [each.strip() for each in columns.split(",") if each.strip() in known]
     if not cuts:
         raise MissingGroups(columns.partition(",")[0].strip(), None)
-    names = [measure] if measure else [*leaks(card)["measure"], *_ELSE]
-    for name in names[:-1]:
+    labels = dict(zip(card["measure"], card["label"], strict=True))
+    for name in [measure] if measure else _likely(card):
         try:
-            return change(data, name, by=cuts, grain=grain)
+            parts = change(data, name, by=cuts, grain=grain)
         except (NothingToSplit, LookupError):
             continue
-    return change(data, names[-1], by=cuts, grain=grain)
+        parts.attrs["label"] = labels.get(name, name)
+        return parts
+    return change(data, measure or _ELSE[-1], by=cuts, grain=grain)
+
+
+def _likely(card: pd.DataFrame) -> list[str]:
+    """What to take apart first: of each stage that leaks the worst line, then its own ones."""
+    own = card[card["own"]]
+    found = [each for row in leaks(card).itertuples() for each in (row.measure, *own.loc[own["stage"] == row.stage, "measure"])]
+    return list(dict.fromkeys([*found, *_ELSE]))
 
 
 def made_of(parts: pd.DataFrame) -> str:

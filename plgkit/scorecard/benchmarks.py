@@ -95,7 +95,7 @@ def _row(data: Data, each: Benchmark) -> dict[str, object]:
         own = _own(data, each).tail(1)
         why = why or ("" if len(own) else "there is no final quarter yet")
     except PlgkitError as error:
-        own, why = pd.DataFrame(columns=asking.COLUMNS), str(error)
+        own, why = pd.DataFrame(columns=asking.COLUMNS), why or str(error)
     if why:
         return about | {"shown": False, "why_not": why}
     now = own.iloc[0]

@@ -51,8 +51,8 @@ def of_rate(then: pd.DataFrame, now: pd.DataFrame, *, people: tuple[float, float
     below, above = (np.sqrt(weight**2 * (one**2 + other**2) + _Z**2 * of_weight) for one, other in ((low1, high0), (high1, low0)))
     errors = (np.hypot(low1, high0) + np.hypot(high1, low0)) / 2 / _Z
     margin = _Z * np.sqrt(height**2 * (drawn[0] + drawn[1]) + shifted**2 * _mean_error(low0, high0, low1, high1, seen))
-    apart, apart_error = _apart(moved, errors, weight)
     both = ~np.isnan(seen[0]) & ~np.isnan(seen[1])
+    apart, apart_error = _apart(moved, errors, np.where(both, weight, 0.0))
     told = both & ~np.isnan(errors[both]).any()
     apart, apart_error = np.where(both, apart, np.nan), np.where(told, apart_error, np.nan)
     rate = _rows(RATE, *seen, weight * moved, below, above, apart, apart_error)
@@ -96,7 +96,7 @@ def _mean_error(low0: Floats, high0: Floats, low1: Floats, high1: Floats, seen: 
 def _apart(moved: Floats, errors: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """How much more each segment's rate moved than that of all others together, and its error."""
     known = np.nan_to_num(errors)
-    rest = 1 - weight
+    rest = weight.sum() - weight
     with np.errstate(divide="ignore", invalid="ignore"):
         others = ((weight * moved).sum() - weight * moved) / rest
         spread = ((weight**2 * known**2).sum() - weight**2 * known**2) / rest**2
