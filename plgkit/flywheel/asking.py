@@ -195,7 +195,7 @@ def backtest(data: Data, *, months: int = 3, recent: int = 6, level: float = 0.9
     for _ in range(_checked("months", months) - 1):
         held.append(engine.period_of(held[-1] - engine.DAY, "month"))
     wheel = _fitted(earlier(whole, held[-1] - engine.DAY), months=months, recent=recent, level=level, draws=draws, seed=seed)
-    came, turned, parts = turning.past(counts(whole)), wheel.turned(), []
+    came, turned, parts = turning.past(counts(data)), wheel.turned(), []
     for name in wheel.outcomes:
         actual = getattr(came, name)[-months:]
         part = pd.DataFrame({"period": wheel.ahead, "outcome": name, **_quantiles(turned[name], level), "actual": actual})
@@ -209,8 +209,8 @@ def _fitted(data: Data, *, months: int, recent: int, level: float, draws: int, s
     _checked("draws", draws, least=50)
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise BadParameter("level", level, expected="a share between 0 and 1, such as 0.95")
-    data = whole_months(data)
     known = counts(data)
+    data = whole_months(data)
     rates = fit(known, recent=min(recent, len(known.months)), draws=draws, seed=seed, horizon=months)
     return _Wheel(data, known, rates, turning.luck(draws, months, seed), turning.beside(known, rates))
 

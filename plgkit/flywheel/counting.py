@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from dataclasses import dataclass, replace
 
 import ibis
@@ -21,7 +22,9 @@ GROUPS = 40
 LEAST = 6
 """Complete months without which nothing is forecast."""
 LAGS = 3
-MONEY = ["new", "reactivation", "expansion", "contraction", "churn", "started", "firsts", "moves"]
+MONEY = ["new", "reactivation", "expansion", "contraction", "churn", "started", "firsts", "moves", "first_fourths", "move_fourths"]
+
+_COUNTED: weakref.WeakKeyDictionary[Data, Counts] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,19 @@ def whole_months(data: Data) -> Data:
 
 
 def counts(data: Data) -> Counts:
-    """Count everything up to the end of the last complete month.
+    """Count everything up to the end of the last complete month; the same data are counted once.
 
     Raises
     ------
     ShortHistory
         If there are too few months to tell a trend from.
     """
-    data = whole_months(data)
+    if data not in _COUNTED:
+        _COUNTED[data] = _counts(whole_months(data))
+    return _COUNTED[data]
+
+
+def _counts(data: Data) -> Counts:
     with data.answering():
         who = data.once("flywheel_people", lambda: _people(data))
         signups = data.run(who.group_by("part", "month", "invited", "judged", "activated").aggregate(
@@ -167,16 +175,18 @@ def _money(data: Data, months: pd.DatetimeIndex) -> Floats:
     rows = ledger.moves(data, "month", words=False)
     rows = rows.inner_join(_groups(data), "account_id")
     rows = rows.mutate(started=(rows.new > 0).ifelse(1, 0), month=rows.period)
+    net = rows.reactivation + rows.expansion - rows.contraction - rows.churn
     found = data.run(rows.group_by("part", "month").aggregate(
         **{name: rows[name].sum().cast("int64") for name in MONEY[:6]},
-        firsts=_squares(rows.new), moves=_squares(rows.reactivation + rows.expansion - rows.contraction - rows.churn)))
+        firsts=_powers(rows.new, 2), moves=_powers(net, 2), first_fourths=_powers(rows.new, 4), move_fourths=_powers(net, 4)))
     found[MONEY[:5]] /= ledger.MINOR
-    found[["firsts", "moves"]] /= ledger.MINOR**2
     return np.stack([_cells(found, months, name, "month") for name in MONEY], axis=-1)
 
 
-def _squares(amount: IntegerColumn) -> FloatingScalar:
-    return (amount.cast("float64") * amount.cast("float64")).sum()
+def _powers(amount: IntegerColumn, power: int) -> FloatingScalar:
+    """The sum of a power of amounts in major units."""
+    value = amount.cast("float64") / ledger.MINOR
+    return (value**power).sum()
 
 
 def _number(days: pd.Series, months: pd.DatetimeIndex) -> pd.Series:

@@ -137,7 +137,7 @@ def _money(counts: Counts, summed: Summed, long: int, seed: int) -> dict[str, Fl
         none = np.zeros((rows, 2))
         return {"first": none, "grows": none, "shrinks": none, "swings": none[:, 0]}
     monthly = summed(counts.money)
-    new, back, more, less, lost, started, firsts, moves = np.moveaxis(monthly, -1, 0)
+    new, back, more, less, lost, started, firsts, moves, *fourths = np.moveaxis(monthly, -1, 0)
     closing = (new + back + more - less - lost).cumsum(axis=1)
     opening = (closing - (new + back + more - less - lost))[:, -long:]
     base = opening.sum(axis=1)
@@ -149,15 +149,25 @@ def _money(counts: Counts, summed: Summed, long: int, seed: int) -> dict[str, Fl
     shrinks = np.column_stack([_share(flows[name].sum(axis=1), base) for name in ("lost", "less")])
     # Swings weigh less as accounts become many: what is kept is the spread of one unit of revenue.
     swings = np.sqrt(_share(moves[:, -long:].sum(axis=1), base))
-    found = {"first": np.column_stack([mean, spread]), "grows": grows, "shrinks": shrinks, "swings": swings}
-    return {name: _wider(each, int(n[0]), seed) for name, each in found.items()}
+    few = [_few(square[0, -long:].sum(), fourth[0, -long:].sum(), rows, seed)
+           for square, fourth in zip((firsts, moves), fourths, strict=True)]
+    return {"first": np.column_stack([_wider(mean, few[0]), spread[0] * few[0]]), "grows": _wider(grows, few[1]),
+            "shrinks": _wider(shrinks, few[1]), "swings": swings[0] * few[1]}
 
 
-def _wider(cells: Floats, accounts: int, seed: int) -> Floats:
-    """Draws of a money rate as far from the data as so few accounts make plausible; as a t law beside a normal one."""
-    free = max(accounts - 1, 3)
-    factor = np.sqrt(free / np.random.default_rng([seed, 3]).chisquare(free, len(cells)))
+def _few(squares: float, fourths: float, rows: int, seed: int) -> Floats:
+    """How much wider than a normal law each draw is, as a few large accounts tell little of the spread: Student's way.
+
+    A sum of squares that few large terms rule has few degrees of freedom: as many as its own variance says.
+    """
+    free = max(2 * squares**2 / fourths, 3.0) if fourths > 0 else 3.0
+    factor = np.sqrt(free / np.random.default_rng([seed, 3]).chisquare(free, rows))
     factor[0] = 1.0
+    return factor
+
+
+def _wider(cells: Floats, factor: Floats) -> Floats:
+    """Draws of a rate, each so many times as far from that of the data."""
     return np.maximum(cells[:1] + (cells - cells[:1]) * factor.reshape(-1, *[1] * (cells.ndim - 1)), 0.0)
 
 

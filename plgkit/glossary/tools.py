@@ -17,7 +17,6 @@ _KINDS = {
     "retention.cohorts": "retention", "retention.curve": "retention", "retention.day_n": "retention",
     "retention.activated_day_n": "retention", "retention.growth_accounting": "lifecycle", "retention.quick_ratio": "lifecycle",
     "engagement.stickiness": "stickiness", "engagement.active_days": "stickiness", "engagement.active_people": "trend",
-    "activation.onboarding_funnel": "funnel",
 }
 _ELSEWHERE = {
     "conversion.trial_to_paid": "Elsewhere often the payments of a month over the trials of the same month: growing trials lower it.",

@@ -59,5 +59,6 @@ def _stages(every: list[Entry]) -> list[dict[str, Any]]:
 def _shown(entry: Entry) -> dict[str, Any]:
     """An entry as the template takes it. Quotes in a query need no escape between tags, and there are many."""
     safe = Markup(html.escape(tame(entry.sql, at_most=len(entry.sql) + 1), quote=False))
-    said = {"definition": tame(entry.definition, at_most=600), "why": tame(entry.why, at_most=400)}
+    how = entry.how_to_read.removesuffix(f"{entry.better.capitalize()} is better.").strip()  # stands beside the unit already
+    said = {"how_to_read": how, "definition": tame(entry.definition, at_most=600), "why": tame(entry.why, at_most=400)}
     return asdict(entry) | said | {"sql": safe, "formula": entry.formula[0].upper() + entry.formula[1:] + "."}

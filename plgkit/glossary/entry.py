@@ -11,10 +11,12 @@ from plgkit.glossary import pictures, tools, words
 from plgkit.metrics import registry
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from plgkit.metrics.registry import Measure
     from plgkit.sources.data import Data
 
-_CLAUSE = re.compile(r" (?=(?:SELECT|FROM|WHERE|GROUP BY|ORDER BY|HAVING|(?:INNER |LEFT OUTER |CROSS )?JOIN|UNION(?: ALL)?|WITH)\b)")
+_CLAUSE = re.compile(r" (?=(?:SELECT|FROM|WHERE|GROUP BY|ORDER BY|HAVING|INNER JOIN|LEFT OUTER JOIN|CROSS JOIN|UNION(?: ALL)?|WITH)\b)")
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,26 @@ class Entry:
     characters: int
 
 
-def entries(data: Data, *, longest: int = 4_500) -> list[Entry]:
+def entries(data: Data, *, most: int = 215_000) -> list[Entry]:
     """Explain every measure on these data, with the playbook's own words.
 
     Parameters
     ----------
     data
         Whose playbook and engine the definitions and queries are those of.
-    longest
-        Characters of a query beyond which only its length is told.
+    most
+        Characters of all queries together: the shortest are in, of the others only their length is told.
     """
     explained = words.glossary(data).set_index("measure")
-    return [_entry(each, explained.loc[name], data, longest) for name, each in registry.measures().items()]
+    found = {name: _sql(each, data) for name, each in registry.measures().items()}
+    left, shown = most, set()
+    for name, (sql, _) in sorted(found.items(), key=lambda item: (len(item[1][0]), item[0])):
+        left -= len(sql)
+        shown |= {name} if left >= 0 else set()
+    return [_entry(each, explained.loc[name], *found[name], name in shown) for name, each in registry.measures().items()]
 
 
-def _entry(measure: Measure, row: object, data: Data, longest: int) -> Entry:
-    sql, why = _sql(measure, data)
-    fits = len(sql) <= longest
+def _entry(measure: Measure, row: pd.Series, sql: str, why: str, fits: bool) -> Entry:
     return Entry(
         measure.name, measure.stage, measure.unit, measure.better, row["definition"], row["formula"], row["how_to_read"], measure.reads,
         pictures.picture(measure), tuple(tools.concerning(measure)), sql if fits else "", why, len(sql))
