@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from plgkit.sources import engine
     from plgkit.sources.data import Data
 
-WATCHED = ("acquisition.visitors", "acquisition.signups", "activation.day1_rate", "engagement.active_people", "engagement.sessions")
+WATCHED = ("acquisition.visitors", "acquisition.signups", "activation.day1_rate", "engagement.active_people")
 _COLUMNS = ["measure", "label", "period", "value", "expected", "low", "high", "error", "p", "p_corrected", "unusual", "kind", "note"]
 _SURE = 0.05
 
