@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plgkit import connect
-from plgkit.errors import BadParameter, MissingTable
+from plgkit import connect, notebook
+from plgkit.errors import BadParameter, MissingTable, UnknownEvent
 from plgkit.metrics import advocacy
 from plgkit.playbook import Playbook
 from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
+from plgkit.stats import branching
 
 WORDS = Playbook(**{"activation": {"event": "done"}, "invites": {"within_days": 10}})
 END = pd.Timestamp("2025-04-01")
@@ -112,3 +113,114 @@ def test_nothing_is_claimed_of_who_came_how_where_nobody_wrote_it_down(made):
     assert str(caught.value) == (
         "This needs the table 'invites' (one row per invitation or shared referral link), which these data do not have. "
         "They have: events, users. Name its file under [tables.invites] in playbook.toml.")
+
+
+def test_loops_from_sign_up_are_k_and_their_kinds_add_up(company):
+    found = advocacy.loops(company, start="sign_up")
+    whole = found[found.step == "the whole loop"].set_index("loop")
+    k = advocacy.k_factor(company)
+    assert whole.loc["invitations and links", ["reached", "entered"]].tolist() == [k.numerator.sum(), k.denominator.sum()]
+    assert whole.loc["invitations", "reached"] + whole.loc["shared links", "reached"] == k.numerator.sum()
+    by_month = advocacy.loops(company, start="sign_up", grain="month").query("loop == 'invitations and links' and position == 5")
+    assert by_month[["reached", "entered", "immature"]].to_numpy().tolist() == k[["numerator", "denominator", "immature"]].to_numpy().tolist()
+    assert by_month[["low", "high"]].to_numpy() == pytest.approx(k[["low", "high"]].to_numpy(), nan_ok=True)
+
+
+def test_the_way_of_invitations_ends_where_their_shares_do(company):
+    funnel = advocacy.invite_funnel(company, kind=None).set_index("step").people
+    accepted = advocacy.invite_acceptance(company, kind=None)
+    through = advocacy.invite_acceptance(company, kind=None, through="activated")
+    # Of those who accept a second invitation only the first brought them.
+    assert funnel["sent"] == accepted.denominator.sum()
+    assert funnel["accepted"] <= accepted.numerator.sum()
+    assert funnel["activated"] <= through.numerator.sum()
+    assert 0 < funnel["invited others"] < funnel["activated"] < funnel["accepted"]
+
+
+def test_once_all_are_old_enough_k_by_day_ends_at_k(made):
+    late = connect(made, as_of="2025-06-30", playbook=WORDS)
+    k, curve = advocacy.k_factor(late), advocacy.k_curve(late).set_index("x")
+    assert curve.loc[10, "value"] == pytest.approx(k.numerator.sum() / k.denominator.sum())
+
+
+def test_who_was_there_before_the_invitation_was_not_brought_by_it():
+    tables = frames()
+    tables["invites"] = tables["invites"].assign(sent_at=pd.Timestamp("2025-01-20"), accepted_at=lambda rows: rows.sent_at.where(
+        rows.invitee_id.notna()) + pd.Timedelta(hours=1))
+    data = connect(tables, as_of=AS_OF, playbook=Playbook(**PLAYBOOK))
+    assert advocacy.k_factor(data).numerator.tolist() == [0]
+    assert advocacy.referrals_per_user(data).numerator.sum() == 0
+    assert advocacy.invite_acceptance(data).numerator.sum() == 1  # accepted it was
+
+
+def test_those_asked_are_the_active_people_where_nothing_else_says_so(tiny):
+    found = advocacy.nps(tiny).iloc[0]  # Ann and Cho are active in February, and both answer
+    assert found[["asked", "answered", "response"]].tolist() == [2, 2, 1.0]
+    assert advocacy.nps(tiny).attrs["asked"] == "people active in the period"
+
+
+def test_who_was_asked_answers_within_the_days_or_not_at_all():
+    tables = frames()
+    shown = pd.DataFrame({"user_id": ["ann", "bob", "cho", "dan"], "event": "survey_shown", "properties": [None, '{"survey": "nps"}'] * 2,
+                          "occurred_at": pd.to_datetime(["2025-02-03 10:00", "2025-01-20 10:00", "2025-02-05 09:59", "2025-02-25 10:00"])})
+    tables["events"] = pd.concat([tables["events"], shown], ignore_index=True)
+    found = advocacy.nps(connect(tables, as_of=AS_OF, playbook=Playbook(**PLAYBOOK)))
+    # Bob was asked in January and answered after two weeks; Dan's days to answer are not over.
+    assert found[["asked", "answered"]].to_numpy().tolist() == [[1, 0], [2, 2]]
+    with pytest.raises(UnknownEvent) as caught:
+        advocacy.nps(connect(tables, as_of=AS_OF, playbook=Playbook(**PLAYBOOK)), asked="survey_show")
+    assert str(caught.value) == "No event 'survey_show' in table 'events'. Did you mean 'survey_shown'?"
+
+
+def test_comments_are_words_and_never_run(tiny):
+    tables = frames()
+    long = "<script>alert(1)</script> " + "on and on " * 90
+    tables["surveys"] = tables["surveys"].assign(comment=[long, " \n", "=1+1", None, None])
+    found = advocacy.comments(connect(tables, as_of=AS_OF, playbook=Playbook(**PLAYBOOK)))
+    assert found["comment"].tolist() == [long.strip(), "=1+1"]
+    shown = notebook.table(found).html
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert len(shown) < 1500
+
+
+def test_a_year_is_the_mean_of_generation_after_generation():
+    random, delays, reached = np.random.default_rng(4), np.array([1.0, 3.0, 20.0]), []
+    for _run in range(4000):
+        young, born = [0.0], 0
+        while young:
+            born += 1
+            start = young.pop()
+            young += [at for at in start + random.choice(delays, random.poisson(0.8)) if at <= 60]
+        reached.append(born)
+    error = np.std(reached) / math.sqrt(len(reached))
+    assert branching.multiplied(0.8, delays, days=60) == pytest.approx(np.mean(reached), abs=3 * error)
+
+
+def test_a_year_grows_at_the_rate_at_which_births_and_delays_balance():
+    delays, k = np.array([2.0, 5.0, 9.0]), 1.3
+    early, late = (branching.multiplied(k, delays, days=days) for days in (300, 400))
+    rate = math.log(late / early) / 100
+    assert k * np.mean(np.exp(-rate * delays)) == pytest.approx(1, abs=1e-4)  # Euler and Lotka
+
+
+def test_without_delay_all_generations_are_there_at_once():
+    assert branching.multiplied([0, 0.5, 1, 2], [0.0]).tolist() == [1, 2, np.inf, np.inf]
+    assert branching.multiplied([0.2, 0.2], []).tolist() == [1, 1]
+    assert math.isnan(branching.multiplied(np.nan, [1.0]))
+
+
+def test_nobody_sends_anything_and_a_loop_is_still_a_loop(made):
+    none = made | {"invites": made["invites"].head(0)}
+    found = advocacy.loops(connect(none, as_of="2025-03-31", playbook=WORDS))
+    whole = found[found.step == "the whole loop"]
+    assert whole[["reached", "value", "year"]].drop_duplicates().to_numpy().tolist() == [[0, 0.0, 1.0]]
+    assert found.gain.isna().all()
+
+
+def test_k_by_halves_has_the_invitees_of_all_over_those_old_enough(made):
+    both = notebook.half_counted(connect(made, as_of="2025-02-14", playbook=WORDS), "month").set_index(["period", "way"])
+    right, wrong = (both.loc[(pd.Timestamp("2025-02-01"), way)] for way in ("all or none", "by halves"))
+    assert wrong.denominator == right.denominator
+    assert wrong.numerator > right.numerator
+    assert wrong.value == 2 * right.value

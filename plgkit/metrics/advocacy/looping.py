@@ -94,8 +94,13 @@ def _waited(waits: pd.DataFrame, item: str | None) -> dict[str, float]:
     if rows.empty:
         return {}
     upto, minutes = rows["n"].cumsum().to_numpy(), rows["minutes"].to_numpy()
-    places = [np.searchsorted(upto, share * upto[-1], "left") for share in (0.5, 0.25, 0.75)]
-    return dict(zip(("days", "days_q25", "days_q75"), (minutes[each] / DAY_MINUTES for each in places), strict=True))
+
+    def at(share: float) -> float:
+        """The value there, or the mean of the two between which it falls."""
+        both = [min(np.searchsorted(upto, share * upto[-1], side), len(upto) - 1) for side in ("left", "right")]
+        return float(minutes[both].mean()) / DAY_MINUTES
+
+    return {"days": at(0.5), "days_q25": at(0.25), "days_q75": at(0.75)}
 
 
 @measure(shape="table", unit="people brought by each", better="higher", reads="users invites events", finish=_as_loops,
