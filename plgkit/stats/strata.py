@@ -85,20 +85,28 @@ def mantel_haenszel(cells: pd.DataFrame, by: str | list[str], *, level: float = 
 
     Returns
     -------
-    One row per group: difference (first less second), low, high (Sato's variance), p (Cochran, Mantel and Haenszel's
-    test, two-sided). Missing where the strata that have people on both sides have fewer than five on one of them.
+    One row per group: difference (first less second), low, high (Miettinen and Nurminen's score interval, with the same
+    weights), p (Cochran, Mantel and Haenszel's test, two-sided). Missing where the strata that have people on both sides
+    have fewer than five on one of them.
+
+    Notes
+    -----
+    The interval holds the differences that the score test does not reject: each is given the shares that are likeliest
+    under it, so that a side on which nobody is a hit is not taken for one on which nobody can be. An interval with the variance
+    of what was seen (Sato's) held the truth in a third to a half of the samples where one side has a handful of people, and in
+    95 of a hundred where both have many.
 
     Examples
     --------
     >>> cells = pd.DataFrame({"event": ["tour", "tour"], "x1": [80, 10], "n1": [100, 50], "x2": [40, 20], "n2": [50, 100]})
     >>> mantel_haenszel(cells, "event").round(3)
       event  difference    low   high    p
-    0  tour         0.0 -0.096  0.096  1.0
+    0  tour         0.0 -0.091  0.102  1.0
 
     References
     ----------
-    Mantel and Haenszel, Journal of the National Cancer Institute 22 (1959), 719-748. Greenland and Robins, "Estimation of a common effect parameter from sparse follow-up data", Biometrics 41 (1985),
-    55-68. Sato, "On the variance estimator for the Mantel-Haenszel risk difference", Biometrics 45 (1989), 1323-1324.
+    Mantel and Haenszel, Journal of the National Cancer Institute 22 (1959), 719-748. Miettinen and Nurminen, "Comparative
+    analysis of two rates", Statistics in Medicine 4 (1985), 213-226.
     """
     from scipy.stats import chi2
 
@@ -107,9 +115,41 @@ def mantel_haenszel(cells: pd.DataFrame, by: str | list[str], *, level: float = 
     sums = cells[keys].assign(**_terms(x1, n1, x2, n2)).groupby(keys, as_index=False, sort=True).sum()
     weight = sums["weight"].where((sums["first"] >= ENOUGH) & (sums["second"] >= ENOUGH))
     difference = sums["above"] / weight
-    half = _z(level) * np.sqrt((difference * sums["p"] + sums["q"]).clip(lower=0)) / weight
     p = chi2.sf(sums["above"] ** 2 / sums["chance"].where(weight.notna() & (sums["chance"] > 0)), 1)
-    return sums[keys].assign(difference=difference, low=difference - half, high=difference + half, p=p)
+    groups = cells.groupby(keys, sort=True).ngroup().to_numpy()
+    low, high = (_bound(x1, n1, x2, n2, groups, difference.to_numpy(), side * _z(level)) for side in (1, -1))
+    return sums[keys].assign(difference=difference, low=low, high=high, p=p)
+
+
+def _bound(x1: Floats, n1: Floats, x2: Floats, n2: Floats, groups: np.ndarray, found: Floats, z: float) -> Floats:
+    """The difference that lies so many deviations below what was found, in each group: by halving."""
+    both = (n1 > 0) & (n2 > 0)
+    x1, n1, x2, n2, groups = (each[both] for each in (x1, n1, x2, n2, groups))
+    weights = n1 * n2 / (n1 + n2)
+    inner, outer = found.copy(), np.full(len(found), -np.sign(z))
+    for _ in range(40):
+        middle = (inner + outer) / 2
+        spread = np.bincount(groups, weights**2 * _likely_variance(x1, n1, x2, n2, middle[groups]), len(found))
+        away = (found - middle) * np.bincount(groups, weights, len(found))
+        near = away**2 <= z**2 * spread
+        inner, outer = np.where(near, middle, inner), np.where(near, outer, middle)
+    return np.where(np.isnan(found), np.nan, np.round(outer, 9))
+
+
+def _likely_variance(x1: Floats, n1: Floats, x2: Floats, n2: Floats, apart: Floats) -> Floats:
+    """Variance of a difference of two shares, under the likeliest shares that are so far apart."""
+    more = n2 / n1
+    share1, share2, a = x1 / n1, x2 / n2, 1 + n2 / n1
+    b = -(a + share1 + more * share2 + apart * (more + 2))
+    c = apart**2 + apart * (2 * share1 + a) + share1 + more * share2
+    d = -share1 * apart * (1 + apart)
+    v = b**3 / (27 * a**3) - b * c / (6 * a**2) + d / (2 * a)
+    u = np.where(v > 0, 1.0, -1.0) * np.sqrt(np.maximum(b**2 / (9 * a**2) - c / (3 * a), 1e-300))
+    angle = (np.pi + np.arccos(np.clip(v / u**3, -1, 1))) / 3
+    first = np.clip(2 * u * np.cos(angle) - b / (3 * a), np.maximum(0, apart), np.minimum(1, 1 + apart))
+    second = np.clip(first - apart, 0, 1)
+    n = n1 + n2
+    return (first * (1 - first) / n1 + second * (1 - second) / n2) * n / np.maximum(n - 1, 1)
 
 
 def _terms(x1: Floats, n1: Floats, x2: Floats, n2: Floats) -> dict[str, Floats]:
@@ -121,8 +161,6 @@ def _terms(x1: Floats, n1: Floats, x2: Floats, n2: Floats) -> dict[str, Floats]:
             "weight": n1 * n2 / n,
             "above": (x1 * n2 - x2 * n1) / n,
             "chance": n1 * n2 * hits * (n - hits) / (n**2 * np.maximum(n - 1, 1)),
-            "p": (n1**2 * x2 - n2**2 * x1 + n1 * n2 * (n2 - n1) / 2) / n**2,
-            "q": (x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * n),
         }
     both = (n1 > 0) & (n2 > 0)
     return {name: np.where(both, value, 0.0) for name, value in found.items()}

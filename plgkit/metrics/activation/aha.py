@@ -177,7 +177,7 @@ def _among_alike(data: Data, parameters: Mapping[str, Any], first: pd.DataFrame)
 
 
 @measure(shape="table", unit="share of sign-ups", better="higher", reads="users events", finish=_as_candidates,
-         interval="Newcombe interval of the difference; Sato's of the difference beyond the first")
+         interval="Newcombe interval of the difference; Miettinen and Nurminen's of the difference beyond the first")
 def aha_candidates(data: Data, *, outcome: Outcome = "active", from_days: int = 28, to_days: int = 56,
                    days: Sequence[int] = (1, 3, 7), at_least: Sequence[int] = (1, 2, 3, 5, 10),
                    events: list[str] | None = None, still_there: bool = True, every: bool = False, by: str | None = None) -> Table:

@@ -114,7 +114,7 @@ def _described(made: pd.DataFrame, keys: list[str], level: float) -> pd.DataFram
 
 @measure(shape="table", unit="share of accounts", better="higher", reads="users events subscriptions", finish=_as_drivers,
          settings={"to_days": "conversion.within_days"},
-         interval="Newcombe, widened for how many were tried (false coverage); Sato's among accounts alike in days active")
+         interval="Newcombe, widened for how many were tried (false coverage); Miettinen and Nurminen's among accounts alike in days active")
 def drivers(data: Data, *, days: int = 14, to_days: int | None = None, at_least: Sequence[int] = (1, 2, 3, 5, 10),
             events: list[str] | None = None, still_there: bool = True, every: bool = False, by: str | None = None) -> Table:
     """Behaviours of the first `days` days tied to a first payment later, up to `to_days` days; no claim that they cause it.
