@@ -15,6 +15,7 @@ from plgkit.metrics.advocacy.bringing import as_k
 from plgkit.metrics.advocacy.rows import Kind, brought, sent
 from plgkit.metrics.people import segmented
 from plgkit.metrics.registry import measure
+from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
 
@@ -108,7 +109,8 @@ def referrals_per_user(data: Data, *, kind: Kind | None = None, by: str | None =
     """
     came = brought(data) if kind is None else brought(data).filter(_.kind == kind)
     came = came.select(user_id=came.inviter_id, period=data.period(data.local(came.accepted_at).date(), grain))
-    came = came.semi_join(data.users, "user_id").group_by("user_id", "period").aggregate(hits=_.count().cast("int64"))
+    came = came.semi_join(data.users, "user_id").group_by("user_id", "period").aggregate(hits=_.count())
+    came = came.mutate(hits=engine.whole(came.hits))
     active = data.activity.mutate(period=data.period(data.activity.day, grain)).select("user_id", "period").distinct()
     one, none = ibis.literal(1).cast("int64"), ibis.literal(0).cast("int64")
     rows = came.mutate(people=none).union(active.select("user_id", "period", hits=none, people=one))
