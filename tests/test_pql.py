@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from plgkit import connect
+from plgkit import connect, notebook
 from plgkit.errors import BadParameter
 from plgkit.metrics import pql, signals
+from plgkit.metrics.pql import standing
 from plgkit.playbook import Playbook
+from plgkit.sources import engine
 
 SIGNALS = [
     {"name": "few invites", "kind": "invited", "points": 15, "at_most": 3},
@@ -141,3 +146,109 @@ def test_signals_that_cannot_speak_say_why_and_give_no_points(made):
     assert notes["fits"] == "no table of accounts"
     assert notes["exported"] == ""
     assert pql.scores(bare).score.max() > 0
+
+
+@pytest.mark.parametrize("day", ["2025-01-07", "2025-01-25", "2025-03-31"])
+def test_where_accounts_stand_is_what_the_moments_of_their_signals_say(company, day):
+    until = pd.Timestamp(day).date() + engine.DAY
+    asked = company.playbook.pql.signals
+    found = company.run(standing.patterns(company, until, asked)).set_index("account_id").pattern
+    met = signals.moments(company)
+    met = company.run(met.filter(signals.held(met, ibis.date(until.isoformat()))))
+    bits = met.signal.map({each.name: 1 << place for place, each in enumerate(asked)}).groupby(met.account_id).sum()
+    pd.testing.assert_series_equal(found.sort_index(), bits.reindex(found.index, fill_value=0).sort_index(), check_names=False)
+
+
+def test_the_backtest_is_the_list_of_each_day_held_against_who_paid_then(made, company):
+    paid = made["subscriptions"].set_index("account_id").changed_at
+    found = pql.backtest(company, capacity=4, within_days=20, grain="week")
+    assert len(found) == 10
+    for row in found.itertuples():
+        end = row.date + pd.Timedelta(days=1)
+        there = [name for name, at in made["accounts"].set_index("account_id").created_at.items()
+                 if at < end and not (name in paid and paid[name] < end)]
+        rows = pd.DataFrame({"score": [score_at(made, name, end) for name in there],
+                             "hit": [name in paid and paid[name] < end + pd.Timedelta(days=20) for name in there]})
+        assert (row.accounts, row.payers) == (len(rows), rows.hit.sum())
+        rows = rows.sort_values("score", ascending=False)
+        border = rows.score.iloc[min(4, len(rows)) - 1]
+        tied = rows[rows.score == border]
+        won = rows[rows.score > border].hit.sum() + tied.hit.mean() * (min(4, len(rows)) - (rows.score > border).sum())
+        assert row.won == pytest.approx(won)
+        assert row.precision == pytest.approx(won / min(4, len(rows)))
+        pairs = [(high > low) + (high == low) / 2 for high in rows.score[rows.hit] for low in rows.score[~rows.hit]]
+        assert row.concordance == pytest.approx(np.mean(pairs) if pairs else np.nan, nan_ok=True)
+
+
+def test_the_backtest_of_all_dates_adds_up_those_of_each(company):
+    each, whole = (pql.backtest(company, capacity=4, within_days=20, grain="week", each=name) for name in ("date", "all"))
+    assert whole.accounts[0] == each.accounts.sum()
+    assert whole.precision[0] == pytest.approx(each.won.sum() / each.called.sum())
+    assert whole.lift[0] == pytest.approx(each.won.sum() / (each.called * each.payers / each.accounts).sum())
+    bands = pql.calibration(company, within_days=20, grain="week")
+    assert (bands.numerator.sum(), bands.denominator.sum()) == (each.payers.sum(), each.accounts.sum())
+
+
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 1), days=st.integers(1, 60))
+def test_no_row_from_after_a_day_changes_what_is_said_of_that_day(made, company, seed, share, days):
+    day, cut = "2025-01-28", pd.Timestamp("2025-01-29")
+    random, altered = np.random.default_rng(seed), {}
+    for name, time in (("events", "occurred_at"), ("invites", "sent_at"), ("subscriptions", "changed_at")):
+        rows = made[name]
+        after = rows[rows[time] >= cut]
+        gone = after[random.random(len(after)) < share]
+        moved = gone.assign(**{time: cut + pd.to_timedelta(random.uniform(0, days, len(gone)), unit="D").floor("s")})
+        if name == "events":
+            moved["event"] = random.permutation(moved["event"])
+        altered[name] = pd.concat([rows.drop(gone.index), moved])
+    other = connect({**made, **altered}, as_of="2025-03-31", playbook=Playbook(**WORDS))
+    pd.testing.assert_frame_equal(pql.scores(other, as_of=day).drop(columns="paying"), pql.scores(company, as_of=day).drop(columns="paying"))
+    for of in (pql.leads, pql.tiers):
+        here, there = (of(data, grain="day").loc[lambda rows: rows.period < cut] for data in (company, other))
+        pd.testing.assert_frame_equal(there, here)
+    # Of dates whose window was over by then, neither the lists nor what came of them may move.
+    short = {"within_days": 3, "grain": "day", "capacity": 4}
+    here, there = (pql.backtest(data, **short).query("date < '2025-01-25'") for data in (company, other))
+    pd.testing.assert_frame_equal(there[["date", "accounts", "payers", "won", "concordance"]], here[["date", "accounts", "payers", "won", "concordance"]])
+
+
+def test_accounts_are_compared_from_the_same_day_and_by_what_was_known_on_it(made, company):
+    found = pql.against_others(company, grain="week", within_days=20)
+    crossed = company.run(signals.crossings(company, 50)).set_index("account_id").crossed_at
+    paid = made["subscriptions"].set_index("account_id").changed_at
+    opened = made["accounts"].set_index("account_id").created_at
+    for row in found[found.immature == 0].itertuples():
+        start, end = row.period, row.period + pd.Timedelta(days=7)
+        there = [name for name in opened.index if opened[name] < end and not (name in paid and paid[name] < end)]
+        group = {name: "not qualified" if name not in crossed or crossed[name] >= end else
+                 "newly qualified" if crossed[name] >= start else "qualified before" for name in there}
+        own = [name for name in there if group[name] == row.group]
+        hits = [name for name in own if name in paid and paid[name] < end + pd.Timedelta(days=20)]
+        assert (row.numerator, row.denominator) == (len(hits), len(own))
+
+
+def test_marketing_qualified_accounts_stand_beside_the_others_where_the_playbook_names_them(made):
+    words = {**WORDS, "pql": {**WORDS["pql"], "marketing_events": ["opened"]}}
+    found = pql.to_customer(connect(made, as_of="2025-03-31", playbook=Playbook(**words)), by="qualified", grain="quarter")
+    assert found.qualified.tolist() == ["marketing-qualified", "never qualified", "qualified"]
+    assert (found.denominator + found.immature).sum() == 20
+    users = made["users"].set_index("user_id").account_id
+    opened = made["events"][made["events"].event == "opened"]
+    first = opened.occurred_at.groupby(opened.user_id.map(users)).min()
+    paid = made["subscriptions"].set_index("account_id").changed_at
+    crossed = set(made["accounts"].account_id) & set(first.index)
+    assert found.denominator[0] <= sum(name not in paid or paid[name] > first[name] for name in crossed)
+
+
+def test_texts_of_a_list_for_a_spreadsheet_run_nothing(made, tmp_path):
+    users = made["users"].replace({"account_id": {"a1": "=cmd|' /C calc'!A0", "a2": "+1", "a3": "-x", "a4": "@sum", "a5": "\tx"}})
+    words = {**WORDS, "pql": {**WORDS["pql"], "signals": [{"name": "=HYPERLINK", "kind": "event", "events": ["opened"], "points": 9}]}}
+    frame = pql.scores(connect({"events": made["events"], "users": users}, as_of="2025-03-31", playbook=Playbook(**words)))
+    notebook.to_csv(frame, tmp_path / "list.csv")
+    back = pd.read_csv(tmp_path / "list.csv", encoding="utf-8-sig", dtype="str", keep_default_na=False)
+    assert len(back) == len(frame)
+    texts = back[["account_id", "tier", "reasons"]].to_numpy().ravel()
+    assert not [each for each in texts if each.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert {"'+1", "'-x", "'@sum", "'\tx", "'=cmd|' /C calc'!A0"} <= set(back.account_id)
+    assert back.reasons[0] == "'=HYPERLINK (9)"

@@ -117,11 +117,11 @@ def _counted(data: Data, signal: Signal, shared: dict[str, Table]) -> Table:
     return _streaks(rows, signal.at_least) if signal.kind == "active_streak" else rows.select("account_id", "at")
 
 
-def done(data: Data, heard: Sequence[Signal], *, before: ibis.Value | None = None) -> Table:
-    """The events that any signal counts, by account; all, or those before a day."""
+def done(data: Data, heard: Sequence[Signal], *, before: ibis.Value | None = None, opened: bool = True) -> Table:
+    """The events that any signal counts, by account; all, or those before a day; with `created_at` where that is asked."""
     wanted = sorted({name for each in heard for name in events_of(data, each)})
     rows = _earlier(data.events.filter(_.event.isin(wanted)), before).select("user_id", "account_id", "event", at=_.occurred_at)
-    return with_opening(data, of_accounts(data, rows))
+    return with_opening(data, of_accounts(data, rows)) if opened else of_accounts(data, rows)
 
 
 def _earlier(rows: Table, before: ibis.Value | None) -> Table:

@@ -39,7 +39,8 @@ def patterns(data: Data, until: dt.date, asked: Sequence[Signal]) -> Table:
             for place, each in heard.items()]
     pattern = sum(bits[1:], start=bits[0]) if bits else ibis.literal(0, "int64")
     last_active = rows.last_active if "last_active" in rows.columns else ibis.null("date")
-    return rows.select("account_id", pattern=pattern.cast("int64"), last_active=last_active)
+    # As an instant: days come from an engine one by one, instants as one array.
+    return rows.select("account_id", pattern=pattern.cast("int64"), last_active=last_active.cast("timestamp(6)"))
 
 
 def _met(rows: Table, place: int, least: int, most: int | None) -> ibis.Value:
@@ -66,8 +67,8 @@ def _by_events(data: Data, heard: dict[int, Signal], last: ibis.Value | None) ->
     own = {place: each for place, each in heard.items() if signals.events_of(data, each)}
     if not own:
         return None
-    done = signals.done(data, list(own.values()), before=last)
     spans = sorted({each.within_days for each in own.values() if each.within_days is not None})
+    done = signals.done(data, list(own.values()), before=last, opened=bool(spans))
     alike = done.group_by(_.account_id, _.event).aggregate(
         often=_.count().cast("int64"), **{f"in_{days}": _soon(done, days).sum().cast("int64") for days in spans})
     taken = {}
