@@ -145,7 +145,7 @@ def narrower(adjusted: pd.DataFrame) -> str:
     best = some.sort_values("removed", ascending=False, kind="stable").iloc[0]
     none = list(dict.fromkeys(known.loc[known["removed"] <= 0.005, "metric"]))
     return (f"What people did before takes {words.share(best['removed'])} of the variance out of {best['metric']}, as if there were "
-            f"{words.number(1 / (1 - best['removed']))} times as many people" + (f"; nothing out of {words.listed(none)}" if none else ""))
+            f"{words.number(1 / (1 - best['removed']))} times as many people" + (f"; nothing out of {words.listed(none) if len(none) < 3 else f'{len(none)} others'}" if none else ""))
 
 
 def parted(results: pd.DataFrame, by: str) -> str:
@@ -184,11 +184,12 @@ def dealt_out(aa: pd.DataFrame) -> str:
     rows = aa[aa["way"] == END]
     if rows.empty:
         return "There is nobody to deal out"
+    names = list(dict.fromkeys(rows["metric"]))
     off = rows[rows["low"] > 1.2 * rows["stated"]]
     shares = " to ".join(dict.fromkeys(words.share(each, 1) for each in (rows["value"].min(), rows["value"].max())))
     verdict = f"{words.listed(off['metric'].unique())} finds too much to be trusted" if len(off) else "the counting can be trusted"
     return (f"Of {words.count(rows['draws'].iloc[0])} dealings by chance a look at the end finds something in {shares} "
-            f"({words.listed(rows['metric'].unique())}); {words.share(rows['stated'].iloc[0])} are stated: {verdict}")
+            f"({words.listed(names) if len(names) < 3 else f'{len(names)} metrics'}); {words.share(rows['stated'].iloc[0])} are stated: {verdict}")
 
 
 def peeked(aa: pd.DataFrame) -> str:
