@@ -171,6 +171,15 @@ def test_a_forecast_from_customers_whose_churn_first_rose_is_left_by_what_came()
     assert said.endswith("Accounts left in other months than the model can have them leave (p = 0.031).")
 
 
+def test_where_churn_does_not_fall_with_age_the_projection_says_that_it_is_plain_geometric():
+    data = connect({"subscriptions": of_survivors([100, 80, 63, 49, 38])}, as_of="2025-05-10")
+    found = lifetime_value(data, horizon=5).set_index("method").loc["sbg"]
+    assert found["misleads"] == (
+        "It found nobody who leaves more easily than others: it became one churn for all, 21.2% a month (plain geometric).")
+    alike = 1 - (100 - 38) / (100 + 80 + 63 + 49)
+    assert found["lifetime"] == pytest.approx(sum(alike**month for month in range(5)), rel=1e-5)
+
+
 def test_without_leavers_a_method_says_so_and_gives_nothing():
     data = connect({"subscriptions": of_survivors([3, 3, 3])}, as_of="2025-03-31")
     found = lifetime_value(data).set_index("method")

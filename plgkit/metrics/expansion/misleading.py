@@ -10,6 +10,8 @@ from plgkit.stats.intervals import Floats
 
 FEW = 20
 _THIN = 10
+# The largest alpha + beta that can be told from no end is 1 over this.
+_ALIKE = 1e-6
 # 95 % of chi-square with one degree of freedom, halved at the edge: a spread cannot be below 0.
 _FALLS = 2.71
 
@@ -58,10 +60,14 @@ def _sbg(one: Crowd, shares: Floats, stopped: int, seen: int, horizon: int) -> l
     if np.isnan(shares).any():
         return ["A curve cannot be told from one month of life, or where everybody left."]
     found = [f"It rests on {_accounts(stopped)} that left."] if stopped < FEW else []
+    fit = sbg.fit(one.at_risk[0], one.leaving[0])
+    if fit.spread < _ALIKE:
+        found.append(f"It found nobody who leaves more easily than others: it became one churn for all, {fit.churn:.1%} a month "
+                     "(plain geometric).")
     part = shares[min(seen + 1, horizon): horizon].sum() / shares[:horizon].sum()
     if part > 0.005:
         found.append(f"{part:.0%} of it lies beyond the {seen} months that the oldest account has been watched.")
-    fits = sbg.misfit(sbg.fit(one.at_risk[0], one.leaving[0]), one.at_risk[0], one.leaving[0])
+    fits = sbg.misfit(fit, one.at_risk[0], one.leaving[0])
     if fits < 0.05:
         found.append(f"Accounts left in other months than the model can have them leave (p = {fits:.2g}).")
     return found
