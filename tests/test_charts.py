@@ -190,6 +190,15 @@ def revenue(months: int = 14) -> pd.DataFrame:
     return frame
 
 
+def turn(names: tuple[str, ...]) -> pd.DataFrame:
+    """One growth loop through up to four steps and back."""
+    steps = list(names[:4])
+    counts = [200, 150, 260, 90, 50][: len(steps) + 1]
+    rows = pd.DataFrame({"step": [*steps, "the whole loop"], "entered": [*counts[:-1], 200], "reached": [*counts[1:], counts[-1]]})
+    return rows.assign(loop="invitations", start="activated", position=range(1, len(rows) + 1), value=rows.reached / rows.entered,
+                       unit=["each" if place == 1 else "share" for place in range(len(steps))] + ["each"], days=0.7, gain=1.2, year=1.3)
+
+
 def lives() -> pd.DataFrame:
     """What a customer brings by three methods over 24 months, of which 14 have been seen."""
     parts = [pd.DataFrame({"method": method, "x": range(1, 25), "value": np.arange(1, 25) * worth, "at_risk": [40] * 14 + [0] * 10})
@@ -254,6 +263,8 @@ def drawings(names: list[str]) -> dict:
         "scoreboard": lambda: charts.scoreboard(history(names)),
         "cohort_values": lambda: charts.cohort_values(revenue(), age=3),
         "cohort_values of one": lambda: charts.cohort_values(revenue(2), age=3),
+        "loop": lambda: charts.loop(turn(names)),
+        "loop of one step": lambda: charts.loop(turn(names[:1])),
         "lifetimes": lambda: charts.lifetimes(lives()),
         "lifetimes by group": lambda: charts.lifetimes(
             pd.concat([lives().assign(channel=name) for name in names[:4]], ignore_index=True), method="sbg"),

@@ -70,7 +70,7 @@ def _bars(ax: Axes, sizes: list[float], labels: list[str], rows: list) -> None:
     ax.set_yticks(places, [wrapped(short(each, 44), 24) for each in labels], color=style.INK)
     ax.set_ylim(len(sizes) - 0.45, -0.6)
     ax.set_xlim(0, 1.9 * max(sizes))
-    ax.xaxis.set_visible(False)
+    ax.set_xticks([])
     ax.grid(visible=False)
 
 
