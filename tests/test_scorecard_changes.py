@@ -68,6 +68,18 @@ def test_the_smallest_segments_are_one_and_still_add_up():
     assert parts.value.sum() == pytest.approx(parts.attrs["whole"]["change"], abs=1e-12)
 
 
+def test_several_periods_can_be_set_against_several():
+    months = {(f"2026-0{month}", channel): (100, hits) for month, hits in zip(range(1, 6), (40, 42, 38, 20, 22), strict=True)
+              for channel in ("ads", "web")} | {("2026-05", "web"): (50, 20)}
+    data = company(months, as_of="2026-06-30")
+    parts = change(data, "activation.rate", by="channel", period="2026-05-01", pooled=(2, 3))
+    # 240 of 600 before; then 42 of 200 of ads and 40 of 150 of web.
+    assert parts[parts.effect == "rate"].now.tolist() == pytest.approx([42 / 200, 40 / 150])
+    assert parts.value.sum() == pytest.approx(82 / 350 - 240 / 600, abs=1e-12)
+    counts = change(data, "acquisition.signups", by="channel", period="2026-05-01", pooled=(2, 3)).set_index("segment")
+    assert counts[["before", "now", "value"]].loc["web"].tolist() == [100.0, 75.0, -25.0]
+
+
 def test_a_total_is_split_into_counts(turned):
     parts = change(turned, "acquisition.signups", by="channel", period="2026-02-10")
     assert parts[["segment", "before", "now", "value"]].values.tolist() == [["web", 80.0, 80.0, 0.0], ["ads", 20.0, 120.0, 100.0]]

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from plgkit.sources.data import Data
 
 _ELSE = ("activation.rate", "acquisition.signups", "engagement.active_people")
+_SPANS = (3, 9)
 _EFFECTS = {"rate": "its own rate", "mix": "its share of all", "count": "counted"}
 
 
 def taken_apart(data: Data, card: pd.DataFrame, columns: str, *, measure: str = "", grain: str = "month") -> pd.DataFrame:
     """Split the change of one measure by each of some columns: of the one asked for, or of the line that leaks most.
 
-    Where that line has no parts, of the next one that has.
+    The last three final periods are set against the nine before, as on the scorecard. Where that line has no parts, the
+    next one that has is taken.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ def taken_apart(data: Data, card: pd.DataFrame, columns: str, *, measure: str = 
     measure
         The measure to take apart; empty for the line that leaks most.
     grain
-        Length of the periods that are compared.
+        Length of a period.
 
     Examples
     --------
@@ -49,12 +51,12 @@ def taken_apart(data: Data, card: pd.DataFrame, columns: str, *, measure: str = 
     labels = dict(zip(card["measure"], card["label"], strict=True))
     for name in [measure] if measure else _likely(card):
         try:
-            parts = change(data, name, by=cuts, grain=grain)
+            parts = change(data, name, by=cuts, grain=grain, pooled=_SPANS)
         except (NothingToSplit, LookupError):
             continue
         parts.attrs["label"] = labels.get(name, name)
         return parts
-    return change(data, measure or _ELSE[-1], by=cuts, grain=grain)
+    return change(data, measure or _ELSE[-1], by=cuts, grain=grain, pooled=_SPANS)
 
 
 def _likely(card: pd.DataFrame) -> list[str]:

@@ -27,7 +27,7 @@ _COLUMNS = ["by", "segment", "effect", "before", "now", "value", "low", "high", 
 
 
 def change(data: Data, measure: str | Measure, *, by: str | Iterable[str], grain: engine.Grain = "month", period: str | None = None,
-           against: str | None = None, most: int = 12, **parameters: Any) -> pd.DataFrame:
+           against: str | None = None, pooled: tuple[int, int] = (1, 1), most: int = 12, **parameters: Any) -> pd.DataFrame:
     """Split the change of a measure between two periods into parts by segment that add up to it.
 
     Of a rate each segment has two parts: its own rate moved (effect "rate"), and its share among all moved (effect "mix");
@@ -46,6 +46,9 @@ def change(data: Data, measure: str | Measure, *, by: str | Iterable[str], grain
         Length of a period.
     period, against
         Days within the two periods; by default the last final one, and the one before it.
+    pooled
+        How many periods up to `period` are taken together, and how many before them, where there are so many: (3, 9) sets the
+        last three against the nine before. Rates are those of all people of them, totals the mean of a period.
     most
         Beyond so many segments of a column the smallest are one, "(others)".
     **parameters
@@ -80,11 +83,11 @@ def change(data: Data, measure: str | Measure, *, by: str | Iterable[str], grain
         raise BadParameter("by", by, expected="a column to cut by, or several")
     headline = Headline(asked.name, asked.name, parameters)
     final = asking.final(data, headline, grain)
-    then, now = _two(data, asked, final, grain, period, against)
+    then, now = _two(data, asked, final, grain, period, against, pooled)
     found = [_parts(asked(data, by=each, grain=grain, **parameters), each, asked, then, now, most) for each in columns]
     made = _judged(pd.concat(found, ignore_index=True))
     made.attrs = {"measure": asked.name, "unit": asked.unit, "currency": data.playbook.product.currency, "grain": grain,
-                  "whole": _whole(then, now)}
+                  "pooled": (len(then), len(now)), "whole": _whole(_one(then, asked), _one(now, asked))}
     return made
 
 
@@ -123,51 +126,53 @@ def _check(measure: Measure) -> None:
         raise NothingToSplit(measure.name, fits)
 
 
-def _two(data: Data, measure: Measure, final: pd.DataFrame, grain: engine.Grain, period: str | None,
-         against: str | None) -> tuple[pd.Series, pd.Series]:
-    """The two rows to set beside each other, the earlier first."""
-    now = _row(data, final, "period", period, grain, -1)
-    earlier = final[final["period"] < now["period"]] if now is not None else final
-    then = _row(data, earlier if against is None else final, "against", against, grain, -1)
-    if now is None or then is None:
+def _two(data: Data, measure: Measure, final: pd.DataFrame, grain: engine.Grain, period: str | None, against: str | None,
+         pooled: tuple[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The final periods to set beside each other, the earlier first."""
+    end = _place(data, final, "period", period, grain, len(final) - 1)
+    late = min(pooled[0], max(end // 2, 1)) if pooled != (1, 1) else 1
+    until = _place(data, final, "against", against, grain, end - late)
+    if end < 1 or until < 0:
         raise NothingToSplit(measure.name, [], periods=len(final))
-    return then, now
+    return final.iloc[max(until + 1 - pooled[1], 0):until + 1], final.iloc[end + 1 - late:end + 1]
 
 
-def _row(data: Data, final: pd.DataFrame, name: str, day: str | None, grain: engine.Grain, place: int) -> pd.Series | None:
+def _place(data: Data, final: pd.DataFrame, name: str, day: str | None, grain: engine.Grain, place: int) -> int:
     if day is None:
-        return final.iloc[place] if len(final) else None
+        return place
     start = pd.Timestamp(engine.period_of(pd.Timestamp(day).date(), grain, data.playbook.product.week_start))
-    found = final[final["period"] == start]
-    if found.empty:
+    found = np.flatnonzero(final["period"] == start)
+    if not len(found):
         last = ", ".join(f"{each:%Y-%m-%d}" for each in final["period"].tail(3)) or "none"
         raise BadParameter(name, day, expected=f"a day within a {grain} that is final (the last ones begin on: {last})")
-    return found.iloc[0]
+    return int(found[0])
 
 
-def _parts(frame: pd.DataFrame, by: str, measure: Measure, then: pd.Series, now: pd.Series, most: int) -> pd.DataFrame:
+def _parts(frame: pd.DataFrame, by: str, measure: Measure, then: pd.DataFrame, now: pd.DataFrame, most: int) -> pd.DataFrame:
     """The parts of one column's segments, the largest segment first."""
     counts = _COUNTS[measure.shape]
-    both = frame[frame["period"].isin([then["period"], now["period"]])]
+    both = frame[frame["period"].isin([*then["period"], *now["period"]])]
     sizes = both.groupby(by)[counts[-1]].sum()
     order = sizes[sizes > 0].sort_values(ascending=False, kind="stable").index if (sizes > 0).any() else sizes.index
     kept = list(order) if len(order) <= most else list(order[: most - 1])
-    sides = [_side(both[both["period"] == each["period"]], by, counts, kept, len(order) > len(kept)) for each in (then, now)]
+    sides = [_side(both[both["period"].isin(each["period"])], by, counts, kept, len(order) > len(kept), len(each)) for each in (then, now)]
     if measure.shape == "rate":
-        made = splitting.of_rate(*sides, people=(_people(then, measure), _people(now, measure)))
+        made = splitting.of_rate(*sides, people=(_people(_one(then, measure), measure), _people(_one(now, measure), measure)))
     else:
         made = splitting.of_total(*sides)
     names = [*kept, *([OTHERS] if len(order) > len(kept) else [])]
     return made.assign(by=by, segment=[names[place] for place in made["place"]])
 
 
-def _side(rows: pd.DataFrame, by: str, counts: list[str], kept: list[str], pooled: bool) -> pd.DataFrame:
-    """One period's segments in order; those not there count nothing."""
-    rows = rows.set_index(by)[[*counts, "low", "high"]].astype("float64")
+def _side(rows: pd.DataFrame, by: str, counts: list[str], kept: list[str], rest: bool, times: int) -> pd.DataFrame:
+    """One side's segments in order; those not there count nothing."""
+    columns = [*counts, "low", "high"]
+    rows = rows.set_index(by)[columns].astype("float64")
+    if times > 1:
+        rows = pd.DataFrame({name: _together(each, counts, times) for name, each in rows.groupby(level=0)}, index=columns).T
     made = rows.reindex(kept)
-    if pooled:
-        rest = rows[~rows.index.isin(kept)]
-        made.loc[OTHERS] = _together(rest, counts)
+    if rest:
+        made.loc[OTHERS] = _together(rows[~rows.index.isin(kept)], counts)
     made[counts] = made[counts].fillna(0.0)
     if counts == ["value"] and rows["low"].notna().any():
         low, high = intervals.poisson(0)
@@ -175,13 +180,25 @@ def _side(rows: pd.DataFrame, by: str, counts: list[str], kept: list[str], poole
     return made
 
 
-def _together(rest: pd.DataFrame, counts: list[str]) -> list[float]:
-    """Several segments as one: their counts added up, their errors with them."""
-    sums = [math.fsum(rest[name]) for name in counts]
-    parts = rest["denominator"] / sums[-1] if len(counts) == 2 and sums[-1] else pd.Series(1.0, index=rest.index)
-    half = math.sqrt(math.fsum(np.nan_to_num((parts * (rest["high"] - rest["low"]) / 2) ** 2)))
-    value = sums[0] / sums[-1] if len(counts) == 2 and sums[-1] else sums[0]
+def _together(rows: pd.DataFrame, counts: list[str], times: int = 1) -> list[float]:
+    """Several rows as one: their counts added up (of a total over several periods, the mean), their errors with them."""
+    sums = [math.fsum(rows[name]) / (times if len(counts) == 1 else 1) for name in counts]
+    rate = len(counts) == 2 and sums[-1] > 0
+    parts = rows["denominator"] / sums[-1] if rate else pd.Series(1 / times, index=rows.index)
+    half = math.sqrt(math.fsum(np.nan_to_num((parts * (rows["high"] - rows["low"]) / 2).to_numpy() ** 2)))
+    half = half if rows["low"].notna().any() else math.nan
+    value = sums[0] / sums[-1] if rate else sums[0]
     return [*sums, value - half, value + half]
+
+
+def _one(rows: pd.DataFrame, measure: Measure) -> pd.Series:
+    """One side as a whole: period (its first), value, low, high, n."""
+    counts = _COUNTS[measure.shape]
+    if len(rows) == 1:
+        return rows.iloc[0]
+    *sums, low, high = _together(rows[[*counts, "low", "high"]].astype("float64"), counts, len(rows))
+    return pd.Series({"period": rows["period"].iloc[0], "value": sums[0] / sums[-1] if len(sums) == 2 else sums[0], "low": low,
+                      "high": high, "n": math.fsum(rows["n"])})
 
 
 def _people(row: pd.Series, measure: Measure) -> float:
