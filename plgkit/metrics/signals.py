@@ -157,15 +157,21 @@ def _streaks(days: Table, length: int) -> Table:
 
 
 def fitting(data: Data, kind: str) -> Table:
-    """Accounts whose profile fits; where the playbook wants nothing special, any that is filled in."""
-    fit, rows = data.playbook.fit, data.accounts
+    """Accounts whose profile fits, from their creation on."""
+    rows = data.accounts
+    return rows.filter(fits(data, rows, kind)).select("account_id", at=_.created_at)
+
+
+def fits(data: Data, rows: Table, kind: str) -> ibis.Value:
+    """Whether a profile fits; where the playbook wants nothing special, any that is filled in does."""
+    fit = data.playbook.fit
     if kind == "industry":
-        rows = rows.filter(rows.industry.isin(fit.industries) if fit.industries else rows.industry.notnull())
-    else:
-        rows = rows.filter(rows.employees.notnull())
-        rows = rows.filter(_.employees >= fit.employees_min) if fit.employees_min is not None else rows
-        rows = rows.filter(_.employees <= fit.employees_max) if fit.employees_max is not None else rows
-    return rows.select("account_id", at=_.created_at)
+        wanted = rows.industry.isin(fit.industries) if fit.industries else rows.industry.notnull()
+        return wanted.fill_null(False)
+    wanted = rows.employees.notnull()
+    wanted = wanted & (rows.employees >= fit.employees_min) if fit.employees_min is not None else wanted
+    wanted = wanted & (rows.employees <= fit.employees_max) if fit.employees_max is not None else wanted
+    return wanted.fill_null(False)
 
 
 def held(met: Table, until: ibis.Value) -> ibis.Value:

@@ -28,10 +28,11 @@ def patterns(data: Data, until: dt.date, asked: Sequence[Signal]) -> Table:
     """
     last = None if until > data.as_of else ibis.date(until.isoformat())
     heard = {place: each for place, each in enumerate(asked) if not signals.silent(data, each)}
-    rows = openings(data)
+    rows = data.accounts if data.has("accounts") else openings(data)
     rows = rows.filter(rows.day < last) if last is not None else rows
-    rows = rows.select("account_id")
-    parts = [_by_events(data, heard, last), _by_invites(data, heard, last), *_by_days(data, heard, last), *_by_fit(data, heard)]
+    rows = rows.select("account_id", **{_COUNT.format(place): signals.fits(data, rows, each.kind).ifelse(1, 0)
+                                        for place, each in heard.items() if each.kind in signals.FIT})
+    parts = [_by_events(data, heard, last), _by_invites(data, heard, last), *_by_days(data, heard, last)]
     for part in parts:
         if part is not None:
             rows = rows.left_join(part, rows.account_id == part[_ID]).drop(_ID)
@@ -111,12 +112,3 @@ def _runs(days: Table, place: int, length: int) -> Table:
     runs = runs.group_by("account_id", "run").aggregate(days=_.count())
     runs = runs.filter(runs.days >= length)
     return runs.group_by(**{_ID: runs.account_id}).aggregate(**{_COUNT.format(place): _.count().cast("int64")})
-
-
-def _by_fit(data: Data, heard: dict[int, Signal]) -> list[Table]:
-    found = []
-    for place, each in heard.items():
-        if each.kind in signals.FIT:
-            rows = signals.fitting(data, each.kind)
-            found.append(rows.select(**{_ID: rows.account_id, _COUNT.format(place): ibis.literal(1, "int64")}))
-    return found
