@@ -47,6 +47,27 @@ def steady() -> counting.Counts:
         active, payments, sent, accepted, money)
 
 
+def test_counts_can_be_checked_by_hand(tiny, monkeypatch):
+    monkeypatch.setattr(counting, "LEAST", 2)
+    known = counting._counts(tiny)
+    assert known.signups.sum(axis=0).tolist() == [[3, 1], [0, 0]]  # Bob was invited
+    assert known.activated.sum() == 2
+    assert known.active.sum(axis=(0, 2)).tolist() == [[4, 2], [0, 0]]  # Ann and Cho come back in February
+    assert known.founders.sum(axis=(0, 2)).tolist() == [[3, 2], [0, 0]]
+    assert known.payments.sum(axis=(0, 1, 3)).tolist() == [1, 1]  # Cho activates too late to count
+    assert known.sent.sum(axis=(0, 1)).tolist() == [2, 1, 0]
+    assert known.accepted.sum(axis=(0, 1)).tolist() == [1, 0, 0]
+    money = dict(zip(counting.MONEY, known.money.sum(axis=(0, 1)), strict=True))
+    assert money == {"new": 70, "reactivation": 0, "expansion": 10, "contraction": 0, "churn": 50, "started": 2, "firsts": 20**2 + 50**2,
+                     "moves": 10**2 + 50**2, "first_fourths": 20**4 + 50**4, "move_fourths": 10**4 + 50**4}
+
+
+def test_counts_are_the_same_elsewhere(tiny, tiny_elsewhere, monkeypatch):
+    monkeypatch.setattr(counting, "LEAST", 2)
+    here, there = (dataclasses.asdict(counting._counts(data)) for data in (tiny, tiny_elsewhere))
+    assert all(np.array_equal(here[name], there[name]) for name in here)
+
+
 def test_rates_are_those_of_the_counts(steady):
     rates = fitting.fit(steady, draws=60)
     assert rates.activates[0].tolist() == [0.5, 0.5]
