@@ -216,6 +216,27 @@ def expected() -> pd.DataFrame:
                          "actual": shares + 0.01})
 
 
+def tried(names: list[str]) -> pd.DataFrame:
+    """What a variant changed in each metric, with both intervals; of the last there is no second one."""
+    value = np.linspace(0.2, -0.1, len(names))
+    frame = pd.DataFrame({"metric": names, "value": value, "low": value - 0.1, "high": value + 0.12, "always_low": value - 0.2,
+                          "always_high": value + 0.24})
+    return frame.assign(always_low=frame["always_low"].where(frame.index < len(names) - 1))
+
+
+def read_daily(days: int = 60) -> pd.DataFrame:
+    """A difference of five points, read on every day."""
+    half = 1 / np.sqrt(np.arange(1, days + 1))
+    return pd.DataFrame({"day": pd.date_range("2026-01-05", periods=days), "difference": 0.05, "low": 0.05 - half, "high": 0.05 + half,
+                         "always_low": 0.05 - 2 * half, "always_high": 0.05 + 2 * half})
+
+
+def planned(names: list[str]) -> pd.DataFrame:
+    """The smallest change found by weeks of waiting."""
+    rows = [(name, week, 1 / np.sqrt(week * (place + 1)), 0.2 if place else np.nan) for place, name in enumerate(names) for week in range(1, 13)]
+    return pd.DataFrame(rows, columns=["experiment", "weeks", "value", "worth"])
+
+
 def drawings(names: list[str]) -> dict:
     """One drawing per chart, all with the same names on them."""
     table = rate(1, names, immature=0)
@@ -265,6 +286,9 @@ def drawings(names: list[str]) -> dict:
         "cohort_values of one": lambda: charts.cohort_values(revenue(2), age=3),
         "loop": lambda: charts.loop(turn(names)),
         "loop of one step": lambda: charts.loop(turn(names[:1])),
+        "verdicts": lambda: charts.verdicts(tried(names), label="metric"),
+        "looks": lambda: charts.looks(read_daily()),
+        "waits": lambda: charts.waits(planned(names)),
         "lifetimes": lambda: charts.lifetimes(lives()),
         "lifetimes by group": lambda: charts.lifetimes(
             pd.concat([lives().assign(channel=name) for name in names[:4]], ignore_index=True), method="sbg"),
