@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from plgkit import connect
-from plgkit.errors import BadParameter, UnknownExperiment
+from plgkit.errors import BadParameter, PlgkitError, UnknownExperiment
 from plgkit.metrics import experiments
 from plgkit.metrics.experiments import judging
 from plgkit.playbook import Playbook
@@ -142,3 +142,30 @@ def test_an_unknown_metric_is_answered_with_those_there_are(tiny):
     with pytest.raises(BadParameter) as caught:
         experiments.results(tiny, experiment="welcome", metric="reports")
     assert str(caught.value) == "metric is 'reports'; expected one of report_created."
+
+
+@pytest.mark.parametrize(("ask", "said"), [
+    (lambda data: experiments.power_before(data, weeks=0), "weeks is 0; expected a whole number between 1 and 104."),
+    (lambda data: experiments.power_before(data, power=1.0), "power is 1.0; expected a chance between 0 and 1, such as 0.8."),
+    (lambda data: experiments.power_before(data, experiment="welcom"), "No experiment 'welcom' in table 'exposures'. Did you mean 'welcome'?"),
+    (lambda data: experiments.aa(data, draws=0), "draws is 0; expected a whole number between 1 and 10,000."),
+    (lambda data: experiments.results(data, correction="bonferroni"), "correction is 'bonferroni'; expected one of holm, bh, none."),
+])
+def test_wrong_use_is_answered_with_what_is_expected(tiny, ask, said):
+    with pytest.raises(PlgkitError) as caught:
+        ask(tiny)
+    assert str(caught.value) == said
+
+
+def test_people_dealt_out_by_chance_are_found_to_differ_as_often_as_stated():
+    found = experiments.aa(trial({"old": (300, 100), "new": (300, 140)}), draws=2000).set_index("way")
+    assert found.loc["one look at the end", ["low", "high"]].tolist() == pytest.approx([0.05, 0.05], abs=0.02)
+    assert found.n.tolist() == [600] * 3
+    # All came on one day, so that there is but one look.
+    assert found.value["a look every day"] == found.value["one look at the end"]
+
+
+def test_each_of_several_variants_is_held_against_the_control_and_corrected_for():
+    found = experiments.results(trial({"old": (400, 100), "new": (400, 128), "newer": (400, 132)})).set_index("variant")
+    assert found.loc[["new", "newer"], "p_corrected"].tolist() == pytest.approx(compare.holm(found.loc[["new", "newer"], "p"]).tolist())
+    assert found.index.tolist() == ["old", "new", "newer"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import shared
+from scipy.stats import chi2
 
 from plgkit import connect
 from plgkit.metrics import experiments
@@ -226,3 +227,15 @@ def test_before_the_start_people_are_those_who_signed_up_in_the_weeks_before(acm
     assert found.people.tolist() == weeks.tolist()
     row = found.iloc[-1]
     assert row.needed == pytest.approx(2 * (1.959964 + 0.841621) ** 2 * 2 * row.value * (1 - row.value) * row.people / (row.people - 1) / (0.1 * row.value) ** 2, abs=3)
+
+
+def test_segments_are_compared_one_by_one_and_held_against_one_effect_for_all(acme, acme_rows):
+    people = _per_person(acme_rows, "guided_start", "card_finished").join(acme.run(acme.users.select("user_id", "channel")).set_index("user_id"))
+    counts = people.assign(hit=people["after"] > 0).groupby(["channel", "variant"])["hit"].agg(["mean", "count"]).unstack()
+    difference = counts["mean"]["guided"] - counts["mean"]["control"]
+    variance = sum(counts["mean"][each] * (1 - counts["mean"][each]) / (counts["count"][each] - 1) for each in ("control", "guided"))
+    found = experiments.results(acme, experiment="guided_start", metric="primary", by="channel").query("variant == 'guided'").set_index("channel")
+    assert found.difference.to_dict() == pytest.approx(difference.to_dict())
+    middle = (difference / variance).sum() / (1 / variance).sum()
+    assert set(found.differ_p) == {pytest.approx(chi2.sf(((difference - middle) ** 2 / variance).sum(), 5))}
+    assert found.p_corrected.tolist() == pytest.approx(compare.holm(found.p).tolist())

@@ -12,7 +12,7 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import UnknownExperiment
+from plgkit.errors import BadParameter, UnknownExperiment
 from plgkit.metrics.experiments import doings, plans
 from plgkit.metrics.registry import measure
 from plgkit.playbook.trial import Experiment, Metric
@@ -20,7 +20,7 @@ from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.stats import arms, power
 
-WEEK = 7
+WEEK, _MOST_WEEKS = 7, 104
 COLUMNS = ["experiment", "metric", "weeks", "role", "kind", "people", "value", "smallest", "smallest_lift", "adjusted_lift", "worth", "found",
            "needed", "enough"]
 
@@ -139,6 +139,10 @@ def power_before(data: Data, *, experiment: str | None = None, weeks: int = 12, 
     Lachin, "Introduction to sample size determination and power analysis for clinical trials", Controlled Clinical Trials 2
     (1981), 93-113.
     """
+    if weeks < 1 or weeks > _MOST_WEEKS:
+        raise BadParameter("weeks", weeks, expected=f"a whole number between 1 and {_MOST_WEEKS}")
+    if not 0 < power < 1:
+        raise BadParameter("power", power, expected="a chance between 0 and 1, such as 0.8")
     planned = {name: _span(data, name, start, weeks) for name, start in _planned(data, experiment).items()}
     padded = doings.columns(data, list(planned))
     parts = []
