@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -29,11 +30,33 @@ _BOUNDS = [f"{name}_{side}" for name in _TOPS for side in ("low", "high")]
 
 def _cells(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """How many accounts of each cohort are alike at each age: in what they paid at first, and in what they pay then."""
-    by = parameters["by"]
-    keys = ["cohort", *([by] if by else [])]
-    parts = [_ages(key, part, data, parameters["grain"], parameters["of"]).assign(**dict(zip(keys, key, strict=True)))
-             for key, part in frame.groupby(keys, sort=True)]
-    return pd.concat(parts, ignore_index=True)
+    keys = ["cohort", *([parameters["by"]] if parameters["by"] else []), "then_minor"]
+    starts = _starts(frame["cohort"].min().date(), data, parameters["grain"])
+    place = pd.Series(range(len(starts)), index=pd.DatetimeIndex(starts))
+    base = frame[frame["period"].isna()].groupby(keys, as_index=False, sort=True)["accounts"].sum()
+    base["n"] = base.groupby(keys[:-1])["accounts"].transform("sum")
+    there = frame[frame["period"].notna()]
+    there = there.assign(age=there["period"].map(place) - there["cohort"].map(place))
+    there = there.merge(base[[*keys, "n"]], on=keys)
+    ages = base.loc[base.index.repeat(len(starts) - base["cohort"].map(place))]
+    ages = ages.assign(age=ages.groupby(level=0).cumcount())
+    seen = there.groupby([*keys, "age"], as_index=False)["accounts"].sum().rename(columns={"accounts": "seen"})
+    gone = ages.merge(seen, on=[*keys, "age"], how="left")
+    gone = gone.assign(accounts=gone["accounts"] - gone["seen"].fillna(0).astype("int64"), now_minor=0)
+    columns = [*keys, "age", "now_minor", "accounts", "n"]
+    cells = pd.concat([there[columns], gone.loc[gone["accounts"] > 0, columns]]).sort_values(columns, ignore_index=True)
+    end = cells["cohort"].map(place) + cells["age"]
+    over = np.array([engine.next_period(each, parameters["grain"]) <= data.as_of + engine.DAY for each in starts])
+    now = np.minimum(cells["now_minor"], cells["then_minor"]) if parameters["of"] == "gross" else cells["now_minor"]
+    return cells.assign(numerator=now, denominator=cells["then_minor"], count=cells["accounts"], mature=over[end])
+
+
+def _starts(first: dt.date, data: Data, grain: Grain) -> list[dt.date]:
+    """The first days of the periods from one on."""
+    found = [first]
+    while engine.next_period(found[-1], grain) <= data.as_of:
+        found.append(engine.next_period(found[-1], grain))
+    return found
 
 
 def _nothing(columns: list[str]) -> pd.DataFrame:
@@ -56,24 +79,6 @@ def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
     made[["numerator", "denominator"]] /= ledger.MINOR
     made = made.astype({"age": "int64", "n": "int64", "mature": "bool"})
     return made.sort_values([*keys, "age"], ignore_index=True)[columns]
-
-
-def _ages(key: tuple, frame: pd.DataFrame, data: Data, grain: Grain, of: str) -> pd.DataFrame:
-    """Cells of one cohort's accounts at every age: what alike ones paid at first, and pay then."""
-    base = frame[frame["period"].isna()].groupby("then_minor")["accounts"].sum()
-    start, parts = key[0].date(), []
-    while start <= data.as_of:
-        there = frame[frame["period"] == pd.Timestamp(start)]
-        gone = base.sub(there.groupby("then_minor")["accounts"].sum(), fill_value=0)
-        cells = pd.concat([there[["then_minor", "now_minor", "accounts"]],
-                           gone[gone > 0].rename("accounts").reset_index().assign(now_minor=0)], ignore_index=True)
-        over = engine.next_period(start, grain) <= data.as_of + engine.DAY
-        parts.append(cells.assign(age=len(parts), mature=over))
-        start = engine.next_period(start, grain)
-    cells = pd.concat(parts, ignore_index=True)
-    now = np.minimum(cells["now_minor"], cells["then_minor"]) if of == "gross" else cells["now_minor"]
-    return pd.DataFrame({"age": cells["age"], "numerator": now, "denominator": cells["then_minor"],
-                         "count": cells["accounts"], "mature": cells["mature"], "n": int(base.sum())})
 
 
 @measure(shape="cohort", unit="share of revenue at first", better="higher", reads="subscriptions", finish=_as_cohorts,
