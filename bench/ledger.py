@@ -16,43 +16,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import ledger_by_hand
 import numpy as np
 import pandas as pd
 
-QUESTIONS = ("movements", "mrr")
+MEASURES = {"movements": "mrr_movements", "mrr": "mrr", "nrr": "nrr", "gross_churn": "gross_churn", "cohorts": "revenue_cohorts",
+            "lifetimes": "lifetime_value"}
 _MONEY = ["opening", "new", "reactivation", "expansion", "contraction", "churn", "closing"]
-
-MOVEMENTS = """
-WITH last AS (
-  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, row(changed_at, mrr_minor)) AS closing
-  FROM kept.subscriptions GROUP BY ALL),
-moved AS (
-  SELECT account_id, period, closing, lag(closing, 1, 0) OVER before AS opening,
-    coalesce(max(closing) OVER (before ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) > 0 AS paid
-  FROM last WINDOW before AS (PARTITION BY account_id ORDER BY period)),
-summed AS (
-  SELECT period,
-    sum(CASE WHEN opening = 0 AND NOT paid THEN closing ELSE 0 END) AS new,
-    sum(CASE WHEN opening = 0 AND paid THEN closing ELSE 0 END) AS reactivation,
-    sum(CASE WHEN opening > 0 AND closing > opening THEN closing - opening ELSE 0 END) AS expansion,
-    sum(CASE WHEN closing > 0 AND closing < opening THEN opening - closing ELSE 0 END) AS contraction,
-    sum(CASE WHEN closing = 0 THEN opening ELSE 0 END) AS churn
-  FROM moved GROUP BY period),
-run AS (SELECT *, sum(new + reactivation + expansion - contraction - churn) OVER (ORDER BY period) AS closing FROM summed)
-SELECT period, coalesce(lag(closing) OVER (ORDER BY period), 0) AS opening,
-  new, reactivation, expansion, contraction, churn, closing FROM run ORDER BY period"""
-
-MRR = """
-WITH last AS (
-  SELECT account_id, date_trunc('month', day)::DATE AS period, arg_max(mrr_minor, row(changed_at, mrr_minor)) AS closing
-  FROM kept.subscriptions GROUP BY ALL),
-moved AS (
-  SELECT period, closing, lag(closing, 1, 0) OVER (PARTITION BY account_id ORDER BY period) AS opening FROM last),
-summed AS (
-  SELECT period, sum(closing - opening) AS more, sum((closing > 0)::INT - (opening > 0)::INT) AS accounts
-  FROM moved GROUP BY period)
-SELECT period, sum(more) OVER (ORDER BY period) AS value, sum(accounts) OVER (ORDER BY period) AS n FROM summed
-ORDER BY period"""
+_FIRST = pd.Timestamp("2023-01-01")
+_RATIO = ["numerator", "denominator"]
+COLUMNS = {"movements": ["period", *_MONEY], "mrr": ["period", "value", "n"], "nrr": ["period", *_RATIO],
+           "gross_churn": ["period", *_RATIO], "cohorts": ["cohort", "age", *_RATIO], "lifetimes": ["n", "stopped"]}
 
 
 def main() -> None:
@@ -62,19 +36,20 @@ def main() -> None:
     arguments.add_argument("--months", type=int, default=36)
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--cpu", action="store_true", help="count seconds of all cores instead, for a machine that is not idle")
+    arguments.add_argument("--questions", nargs="+", choices=list(MEASURES), default=list(MEASURES))
     arguments.add_argument("--source", type=Path, help=argparse.SUPPRESS)
     arguments.add_argument("--memory", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.memory:
-        _ask_alone(given.source, given.memory)
+        _ask_alone(given.source, given.memory, given.months)
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PLGKIT_CACHE"] = str(Path(folder) / "cache")
         source = Path(folder) / "accounts"
         changes = _write(source, given.accounts, given.months)
         print(f"{changes:,} changes of {given.accounts:,} accounts over {given.months} months, {os.cpu_count()} cores")
-        for question in QUESTIONS:
-            _race(question, source, given.repeats, time.process_time if given.cpu else time.perf_counter)
+        for question in given.questions:
+            _race(question, source, given.months, given.repeats, time.process_time if given.cpu else time.perf_counter)
 
 
 def _write(source: Path, accounts: int, months: int) -> int:
@@ -93,7 +68,7 @@ def _write(source: Path, accounts: int, months: int) -> int:
     seats = random.integers(1, 40, len(account))
     mrr = np.where(random.random(len(account)) < 0.12, 0.0, seats * random.choice([12.0, 20.0, 9.99], len(account)))
     frame = pd.DataFrame({
-        "account_id": pd.Series(account).map("a{:07}".format), "changed_at": pd.Timestamp("2023-01-01") + pd.to_timedelta(second, unit="ms"),
+        "account_id": pd.Series(account).map("a{:07}".format), "changed_at": _FIRST + pd.to_timedelta(second, unit="ms"),
         "mrr": mrr.round(2), "plan": random.choice(["team", "business"], len(account)), "seats": seats,
         "motion": random.choice(["self_serve", "sales"], len(account), p=[0.9, 0.1])})
     twice = frame.sample(frac=0.001, random_state=2)
@@ -105,10 +80,11 @@ def _write(source: Path, accounts: int, months: int) -> int:
     return len(frame)
 
 
-def _opened(source: Path):
+def _opened(source: Path, months: int):
+    """The accounts up to the end of the last month."""
     import plgkit
 
-    return plgkit.connect(source)
+    return plgkit.connect(source, as_of=(_FIRST + pd.DateOffset(months=months)).date() - pd.Timedelta(days=1))
 
 
 def ours(question: str, data) -> pd.DataFrame:
@@ -116,20 +92,25 @@ def ours(question: str, data) -> pd.DataFrame:
     from plgkit.metrics import expansion
 
     data.answers.clear()
-    if question == "mrr":
-        return expansion.mrr(data)[["period", "value", "n"]]
-    return expansion.mrr_movements(data)[["period", *_MONEY]]
+    found = getattr(expansion, MEASURES[question])(data)[COLUMNS[question]]
+    if question == "lifetimes":
+        return found.head(1)
+    return found[found["denominator"] > 0] if "denominator" in found else found
 
 
 def _by_hand(question: str, data) -> pd.DataFrame:
-    found = data.connection.con.execute(MRR if question == "mrr" else MOVEMENTS).df()
-    money = ["value"] if question == "mrr" else _MONEY
+    day = f"DATE '{data.as_of}'"
+    text = getattr(ledger_by_hand, question.upper())
+    for name, said in {"last_day": day, "last": f"date_trunc('month', {day})", "end": f"{day} + 1"}.items():
+        text = text.replace("{" + name + "}", said)
+    found = data.connection.con.execute(text).df()
+    money = [name for name in found.columns if name in ("value", "numerator", "denominator", *_MONEY)]
     found[money] = found[money].astype("float64") / 100
-    return found
+    return found[COLUMNS[question]]
 
 
-def _race(question: str, source: Path, repeats: int, clock: Callable[[], float]) -> None:
-    data = _opened(source)
+def _race(question: str, source: Path, months: int, repeats: int, clock: Callable[[], float]) -> None:
+    data = _opened(source, months)
     contenders = {"plgkit": lambda: ours(question, data), "SQL": lambda: _by_hand(question, data)}
     best, pairs, cents = dict.fromkeys(contenders, float("inf")), [], {}
     for _ in range(repeats):
@@ -139,22 +120,22 @@ def _race(question: str, source: Path, repeats: int, clock: Callable[[], float])
             answer = run()
             took[name] = clock() - began
             best[name] = min(best[name], took[name])
-            cents[name] = (answer.drop(columns="period").to_numpy(dtype=float) * 100).round().astype("int64")
+            cents[name] = (answer.select_dtypes("number").to_numpy(dtype=float) * 100).round().astype("int64")
         pairs.append(took["plgkit"] / took["SQL"])
     same = "yes" if np.array_equal(cents["plgkit"], cents["SQL"]) else "NO"
-    print(f"\n{question:<12}{'seconds':>9}{'x SQL':>8}  same to the cent: {same}   {_memory(question, source):.2f} GiB peak")
+    print(f"\n{question:<12}{'seconds':>9}{'x SQL':>8}  same to the cent: {same}   {_memory(question, source, months):.2f} GiB peak")
     print(f"  {'plgkit':<10}{best['plgkit']:>9.3f}{best['plgkit'] / best['SQL']:>8.2f}  (median of pairs {np.median(pairs):.2f})")
     print(f"  {'SQL':<10}{best['SQL']:>9.3f}{1:>8.2f}", flush=True)
 
 
-def _memory(question: str, source: Path) -> float:
+def _memory(question: str, source: Path, months: int) -> float:
     """Peak memory in GiB of a process of its own that opens the data and asks one question."""
-    command = [sys.executable, __file__, "--source", str(source), "--memory", question]
+    command = [sys.executable, __file__, "--source", str(source), "--memory", question, "--months", str(months)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _ask_alone(source: Path, question: str) -> None:
-    ours(question, _opened(source))
+def _ask_alone(source: Path, question: str, months: int) -> None:
+    ours(question, _opened(source, months))
     # The largest of getrusage is inherited from the process that started this one.
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) / 2**20)
