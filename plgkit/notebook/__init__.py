@@ -30,6 +30,7 @@ from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.spreading import half_counted, halved, lever, lost, responded, turns
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
+from plgkit.notebook.tracked import against_plan, emptiest, still_moving, stood_still
 from plgkit.notebook.using import dearest, stands_out, used_most
 from plgkit.notebook.wheel import foreseen, held, pulled, raised
 from plgkit.notebook.words import (
@@ -49,15 +50,16 @@ from plgkit.notebook.words import (
 from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, worths
 
 __all__ = [
-    "against", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside", "by_hand", "came",
-    "chance", "change", "changed", "compared", "compared_with", "count", "counted", "day", "dealt_out", "dearest",
-    "definition", "detours", "driven", "duration", "finding", "first", "followed", "foreseen", "gained", "grew",
-    "guarded", "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_need",
-    "judged", "judged_by", "largest", "last", "latest", "leaked", "levelled", "lever", "lines", "listed", "lost",
-    "lowest", "made_of", "money", "month", "moved", "moved_most", "narrower", "net_loss", "next_step", "note",
-    "number", "on_the_way", "parted", "parting", "path", "peeked", "period", "plans", "points", "pulled", "raised",
-    "responded", "rests", "retained", "same_period", "share", "show", "signs", "silence", "slipping", "sold",
-    "soon", "span", "speak_with", "standings", "stands_out", "start", "still_used", "strange_days", "survived",
-    "survivors", "table", "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "turns", "unasked",
-    "used_most", "waits", "ways", "worst", "worths",
+    "against", "against_plan", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside",
+    "by_hand", "came", "chance", "change", "changed", "compared", "compared_with", "count", "counted", "day",
+    "dealt_out", "dearest", "definition", "detours", "driven", "duration", "emptiest", "finding", "first",
+    "followed", "foreseen", "gained", "grew", "guarded", "half_counted", "halved", "halves", "harmless", "held",
+    "highest", "holders", "hours", "in_need", "judged", "judged_by", "largest", "last", "latest", "leaked",
+    "levelled", "lever", "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most",
+    "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "peeked",
+    "period", "plans", "points", "pulled", "raised", "responded", "rests", "retained", "same_period", "share",
+    "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings", "stands_out",
+    "start", "still_moving", "still_used", "stood_still", "strange_days", "survived", "survivors", "table",
+    "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "turns", "unasked", "used_most", "waits", "ways",
+    "worst", "worths",
 ]
