@@ -60,7 +60,7 @@ def test_json_is_data(folder):
 def test_the_notebooks_and_their_parameters_are_data():
     found = {each["name"]: each for each in json.loads(plgkit("notebooks", "--json").stdout)}
     assert list(found) == sorted(found)
-    assert len(found) == 11
+    assert len(found) == 12
     assert found["02_activation"]["title"] == "Activation"
     assert {"name": "as_of", "kinds": ["str"]}.items() <= {
         each["name"]: each for each in found["02_activation"]["parameters"]}["as_of"].items()
