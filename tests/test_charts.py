@@ -237,6 +237,36 @@ def planned(names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["experiment", "weeks", "value", "worth"])
 
 
+def turning() -> pd.DataFrame:
+    """Revenue of a year that came, and of a year to come."""
+    months = pd.date_range("2025-01-01", periods=24, freq="MS")
+    ahead = np.arange(24) >= 12
+    value = np.linspace(8e3, 16e3, 24)
+    frame = pd.DataFrame({"period": months, "outcome": "revenue", "value": value, "low": np.where(ahead, value * 0.8, np.nan),
+                          "high": np.where(ahead, value * 1.2, np.nan), "forecast": ahead})
+    frame.attrs = {"currency": "USD"}
+    return frame
+
+
+def raised(names: list[str]) -> pd.DataFrame:
+    """What each rate would bring in revenue and people."""
+    gain = np.linspace(3000, 100, len(names))
+    frame = pd.DataFrame({"what": names, "revenue": gain, "revenue_low": gain / 2, "revenue_high": gain * 1.5, "people": gain / 10,
+                          "people_low": gain / 20, "people_high": gain / 7})
+    frame.attrs = {"months": 12, "per": "tenth", "revenue": 40e3, "people": 4e3, "currency": "USD"}
+    return frame
+
+
+def watched(names: list[str]) -> pd.DataFrame:
+    """Thirty days of each series over what was expected, one of them out of the usual."""
+    days = pd.date_range("2026-06-01", periods=30, freq="D")
+    value = 100 + 20 * np.sin(np.arange(30))
+    kind = np.where(np.arange(30) == 11, "nothing", "")
+    parts = [pd.DataFrame({"label": name, "measure": name, "period": days, "value": np.where(kind == "", value, 0.0), "expected": value, "low": value - 25,
+                           "high": value + 25, "kind": kind}) for name in names]
+    return pd.concat(parts, ignore_index=True)
+
+
 def drawings(names: list[str]) -> dict:
     """One drawing per chart, all with the same names on them."""
     table = rate(1, names, immature=0)
@@ -284,6 +314,9 @@ def drawings(names: list[str]) -> dict:
         "scoreboard": lambda: charts.scoreboard(history(names)),
         "cohort_values": lambda: charts.cohort_values(revenue(), age=3),
         "cohort_values of one": lambda: charts.cohort_values(revenue(2), age=3),
+        "flywheel": lambda: charts.flywheel(turning()),
+        "levers": lambda: charts.levers(raised(names)),
+        "unusual": lambda: charts.unusual(watched(names)),
         "loop": lambda: charts.loop(turn(names)),
         "loop of one step": lambda: charts.loop(turn(names[:1])),
         "verdicts": lambda: charts.verdicts(tried(names), label="metric"),
