@@ -11,7 +11,7 @@ from ibis import _
 from ibis.expr.types import BooleanValue, IntegerValue, Table
 
 from plgkit.metrics.experiments import plans
-from plgkit.metrics.people import activated, closed, segmented, within
+from plgkit.metrics.people import activated, closed, segmented
 from plgkit.playbook.trial import Experiment, Metric
 from plgkit.sources import engine, properties
 from plgkit.sources.data import Data
@@ -154,14 +154,25 @@ def _with_doings(data: Data, name: str, people: Table, chosen: dict[int, Metric]
     rows = rows.filter((rows["at"] >= rows.start - ibis.interval(days=since)) & (rows["at"] <= rows.start + ibis.interval(days=until)))
     found = {}
     for slot, metric in chosen.items():
-        found |= _of_person(rows, slot, metric, plans.days(wanted, metric))
+        days = plans.days(wanted, metric)
+        # All rows lie within the longest spans: to ask again would cost every row a comparison.
+        after = rows["at"] >= rows.start
+        after = after if days == until else after & (rows["at"] <= rows.start + ibis.interval(days=days))
+        before = rows["at"] < rows.start
+        before = before if metric.before_days == since else before & (rows["at"] >= rows.start - ibis.interval(days=metric.before_days))
+        found |= _of_person(rows, slot, metric, after, before, several=len(_events(chosen)) > 1)
     each = rows.group_by("person").aggregate(**found)
     return people.left_join(each, people.user_id == each.person).drop("person")
 
 
+def _events(chosen: dict[int, Metric]) -> list[str]:
+    """The events that any metric counts."""
+    return sorted({event for each in chosen.values() for event in (each.event, each.over) if event})
+
+
 def _done(data: Data, name: str, chosen: dict[int, Metric]) -> Table:
     """Every event that any metric counts: `doer`, `what`, `at`, and the amounts."""
-    events = sorted({event for each in chosen.values() for event in (each.event, each.over) if event and event != plans.ACTIVATION})
+    events = [each for each in _events(chosen) if each != plans.ACTIVATION]
     parts = []
     amounts = {f"amount{slot}": each.amount for slot, each in chosen.items() if each.amount}
     if any(each.event == plans.ACTIVATION for each in chosen.values()):
@@ -182,18 +193,15 @@ def _minor(rows: Table, key: str) -> IntegerValue:
     return (properties.number(properties.value(rows, key)).fill_null(0.0) * MINOR).round().cast("int64")
 
 
-def _of_person(rows: Table, slot: int, metric: Metric, days: int) -> dict[str, ibis.Value]:
-    """What a person adds to a metric after the exposure (x, y) and what to the same before it (a, b)."""
-    after = within(rows["at"], rows.start, days)
-    before = (rows["at"] < rows.start) & (rows["at"] >= rows.start - ibis.interval(days=metric.before_days))
-
+def _of_person(rows: Table, slot: int, metric: Metric, after: BooleanValue, before: BooleanValue, *, several: bool) -> dict[str, ibis.Value]:
+    """What a person adds to a metric after the exposure (x, y) and what to the same before it (a, b); of one event or of `several`."""
     def added(event: str, when: BooleanValue, amount: str | None) -> IntegerValue:
         each = rows[f"amount{slot}"] if amount else 1
-        flags = ((rows.what == event) & when).ifelse(each, 0)
+        flags = ((rows.what == event) & when if several else when).ifelse(each, 0)
         return (flags.max() if metric.kind == "share" else flags.sum()).cast("int64")
 
     if metric.kind == "time":
-        hit = (rows.what == metric.event) & after
+        hit = (rows.what == metric.event) & after if several else after
         first = hit.ifelse(rows["at"], ibis.null("timestamp(6)")).min()
         return {f"m{slot}_x": first}
     found = {f"m{slot}_x": added(metric.event, after, metric.amount)}
