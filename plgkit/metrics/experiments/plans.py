@@ -17,7 +17,8 @@ from plgkit.stats import compare
 
 SUSPECT = 0.001
 """Below this p of the sample-ratio check, a split is not the planned one and nothing is compared."""
-ACTIVATION = "activation"
+ACTIVATION = "(activation)"
+"""Stands for the event where activation is a rule of several conditions."""
 RANKED = ("quantile", "time")
 """Kinds of metrics that no sums tell."""
 
@@ -69,7 +70,7 @@ def metrics(data: Data, name: str) -> list[Metric]:
     if not first:
         event = success(data, name)
         label = event if isinstance(event, str) else ACTIVATION
-        first = [Metric(name=label, event=label, role="primary")]
+        first = [Metric(name="activation" if label == ACTIVATION else label, event=label, role="primary")]
     for each in written:
         if each.amount:
             properties.check(data, each.amount)
