@@ -267,6 +267,13 @@ def watched(names: list[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def banded(names: list[str]) -> pd.DataFrame:
+    """The share that paid by band of points, one band per name."""
+    value = np.linspace(0.01, 0.4, len(names))
+    return pd.DataFrame({"band": names, "points_from": np.arange(len(names)) * 20.0, "value": value, "low": value / 2, "high": value * 1.4,
+                         "denominator": 500})
+
+
 def drawings(names: list[str]) -> dict:
     """One drawing per chart, all with the same names on them."""
     table = rate(1, names, immature=0)
@@ -320,6 +327,10 @@ def drawings(names: list[str]) -> dict:
         "loop": lambda: charts.loop(turn(names)),
         "loop of one step": lambda: charts.loop(turn(names[:1])),
         "verdicts": lambda: charts.verdicts(tried(names), label="metric"),
+        "calibration": lambda: charts.calibration(banded(names)),
+        "points": lambda: charts.points(pd.DataFrame({"signal": names, "hand": 20.0, "fitted": np.arange(len(names)) * 9.0,
+                                                      "low": np.arange(len(names)) * 9.0 - 12, "high": np.arange(len(names)) * 9.0 + 12,
+                                                      "sure": [place > 1 for place in range(len(names))]})),
         "looks": lambda: charts.looks(read_daily()),
         "waits": lambda: charts.waits(planned(names)),
         "lifetimes": lambda: charts.lifetimes(lives()),

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "calibration": "readiness",
     "cohort_curves": "cohorts",
     "cohort_values": "revenue",
     "curve": "curves",
@@ -26,6 +27,7 @@ _WHERE = {
     "mix": "growth",
     "mrr_movements": "growth",
     "outcomes": "competing",
+    "points": "readiness",
     "power_user": "distributions",
     "ranked": "distributions",
     "repeating": "rhythms",

@@ -5,6 +5,19 @@ from plgkit.notebook.changing import compared_with, largest, made_of, strange_da
 from plgkit.notebook.comparing import apart, compared, span, target
 from plgkit.notebook.handing import harmless, to_csv
 from plgkit.notebook.lasting import chance, halves, holders, levelled, silence, slipping, still_used
+from plgkit.notebook.leads import (
+    HONEST,
+    KNOWING,
+    called,
+    climbs,
+    drifted,
+    leaked_by,
+    leaking,
+    learned,
+    moved_places,
+    refit,
+    valued,
+)
 from plgkit.notebook.opening import start
 from plgkit.notebook.paying import ahead, as_busy, driven, same_period, sold
 from plgkit.notebook.picking import highest, latest, lowest, period
@@ -29,8 +42,8 @@ from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.spreading import half_counted, halved, lever, lost, responded, turns
 from plgkit.notebook.tiling import tile, tiles
-from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
 from plgkit.notebook.tracked import against_plan, emptiest, still_moving, stood_still
+from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
 from plgkit.notebook.using import dearest, stands_out, used_most
 from plgkit.notebook.wheel import foreseen, held, pulled, raised
 from plgkit.notebook.words import (
@@ -50,16 +63,17 @@ from plgkit.notebook.words import (
 from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, worths
 
 __all__ = [
-    "against", "against_plan", "aged", "ahead", "among", "apart", "as_busy", "before", "behind", "beside",
-    "by_hand", "came", "chance", "change", "changed", "compared", "compared_with", "count", "counted", "day",
-    "dealt_out", "dearest", "definition", "detours", "driven", "duration", "emptiest", "finding", "first",
-    "followed", "foreseen", "gained", "grew", "guarded", "half_counted", "halved", "halves", "harmless", "held",
-    "highest", "holders", "hours", "in_need", "judged", "judged_by", "largest", "last", "latest", "leaked",
-    "levelled", "lever", "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most",
+    "HONEST", "KNOWING", "against", "against_plan", "aged", "ahead", "among", "apart", "as_busy", "before",
+    "behind", "beside", "by_hand", "called", "came", "chance", "change", "changed", "climbs", "compared",
+    "compared_with", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours", "drifted",
+    "driven", "duration", "emptiest", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded",
+    "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_need", "judged",
+    "judged_by", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "learned", "levelled", "lever",
+    "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most", "moved_places",
     "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "peeked",
-    "period", "plans", "points", "pulled", "raised", "responded", "rests", "retained", "same_period", "share",
-    "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings", "stands_out",
-    "start", "still_moving", "still_used", "stood_still", "strange_days", "survived", "survivors", "table",
-    "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "turns", "unasked", "used_most", "waits", "ways",
-    "worst", "worths",
+    "period", "plans", "points", "pulled", "raised", "refit", "responded", "rests", "retained", "same_period",
+    "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
+    "stands_out", "start", "still_moving", "still_used", "stood_still", "strange_days", "survived", "survivors",
+    "table", "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "turns", "unasked", "used_most",
+    "valued", "waits", "ways", "worst", "worths",
 ]
