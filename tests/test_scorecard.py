@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,7 +12,9 @@ from plgkit import connect
 from plgkit.errors import UnknownMeasure
 from plgkit.glossary import as_markdown, glossary
 from plgkit.metrics.registry import STAGES, measures
-from plgkit.scorecard import HEADLINES, history, leak, scorecard
+from plgkit.playbook.goals import Target
+from plgkit.scorecard import HEADLINES, LOST, history, judging, leak, scorecard
+from plgkit.stats.intervals import wilson
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +84,51 @@ def test_the_glossary_explains_every_measure_in_whole_sentences():
     assert words.definition.str.endswith(".").all()
     assert not words.definition.str.contains("`").any()
     assert as_markdown(words).count("\n**") == len(words)
+
+
+def months(shares: list[float], people: int = 300) -> pd.DataFrame:
+    """Twelve months of a share of so many people, as close to it as whole people allow."""
+    hits = np.array([round(each * people) for each in shares])
+    low, high = wilson(hits, np.full(len(hits), people))
+    return pd.DataFrame({"period": pd.date_range("2025-07-01", periods=len(hits), freq="MS"), "numerator": hits, "denominator": people,
+                         "value": hits / people, "low": low, "high": high, "n": people})
+
+
+def test_a_line_has_drifted_when_it_left_what_it_used_to_be_and_swing():
+    steady, swinging = [0.40, 0.42, 0.38, 0.41, 0.39, 0.40, 0.42, 0.38, 0.40], [0.3, 0.5, 0.3, 0.5, 0.4, 0.3, 0.5, 0.3, 0.5]
+    fallen = judging.drift(months([*steady, 0.30, 0.29, 0.31]))
+    assert (round(fallen["usual"], 2), round(fallen["lately"], 2)) == (0.40, 0.30)
+    assert fallen["drift_low"] < -0.1 < fallen["drift_high"] < 0
+    assert judging.drift(months([*steady, 0.41, 0.39, 0.40]))["drift_p"] > 0.5
+    assert judging.drift(months([*swinging, 0.30, 0.29, 0.31]))["drift_p"] > 0.05
+    assert np.isnan(judging.drift(months(steady[:6]))["drift"])
+
+
+OWN = {each.measure: each for each in HEADLINES if each.own and each.measure != "retention.user_churn"}
+
+
+@pytest.mark.parametrize(("stage", "broken"), [
+    ("acquisition", {"acquisition.visitor_to_signup": 0.6}),
+    ("activation", {"activation.rate": 0.5, "activation.day1_rate": 0.5, "retention.activated_day_n": 0.9}),
+    ("retention", {"retention.activated_day_n": 0.5, "engagement.stickiness": 0.8, "conversion.trial_to_paid": 0.7}),
+    ("conversion", {"conversion.upgrade_after_activation": 0.3, "conversion.free_to_paid": 0.3, "pql.to_customer": 0.3}),
+    ("pql", {"pql.to_customer": 0.4, "conversion.free_to_paid": 0.9, "conversion.upgrade_after_activation": 0.9}),
+    ("advocacy", {"advocacy.invite_acceptance": 0.4, "acquisition.visitor_to_signup": 0.85})])
+def test_the_stage_that_was_broken_is_the_one_that_leaks(stage, broken):
+    names = [*OWN, "conversion.free_to_paid"]
+    lines = [{"stage": name.partition(".")[0], "measure": name, "label": name, "better": "higher", "own": name in OWN, "target": np.nan,
+              "status": "no target", **judging.drift(months([0.3, 0.31, 0.29] * 3 + [0.3 * broken.get(name, 1.0)] * 3))} for name in names]
+    card = pd.DataFrame(lines).assign(low=0.0, high=1.0, value=0.3)
+    card["drifted"] = (card.drift_p <= 0.01).astype("boolean")
+    found = leak(card)
+    assert (found.stage, found.reason) == (stage, LOST)
+
+
+def test_a_target_is_on_the_way_only_where_the_line_leads_there():
+    goal, rising = Target(value=0.6, due=dt.date(2026, 12, 31)), [0.30 + 0.02 * each for each in range(12)]
+    told = {name: judging.objective(months(shares), goal, "higher", "off target", dt.date(2026, 6, 30)) for name, shares in
+            {"rising": rising, "falling": rising[::-1], "short": rising[:3]}.items()}
+    assert {name: each["reach"] for name, each in told.items()} == {"rising": "on the way", "falling": "too slow", "short": "cannot tell"}
+    assert told["rising"]["pace"] == pytest.approx(0.02, abs=0.001)
+    late = judging.objective(months(rising), goal, "higher", "off target", dt.date(2027, 1, 31))
+    assert late["reach"] == "missed"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from plgkit.stats import intervals
+
 if TYPE_CHECKING:
     from plgkit.playbook.goals import Target
 
@@ -85,23 +87,61 @@ def _ahead(values: np.ndarray, left: float) -> tuple[float, float, float, float]
 def drift(final: pd.DataFrame) -> dict[str, float]:
     """How the last three values differ from the nine before, with interval and p: the line against its own past.
 
-    Each side is a mean weighted by how sure its values are. Beside the intervals of the values, what they vary by
-    beyond chance counts as noise too (the moments of DerSimonian and Laird), so that a line which always swings
-    has not changed.
+    Shares of people are those of all people of the three and of the nine periods, with Newcombe's interval. Of other lines
+    each side is a mean weighted by how sure its values are. In both, what the past values vary by beyond chance counts as
+    noise too, so that a line which always swings has not changed.
     """
     none = dict.fromkeys(["usual", "lately", "drift", "drift_low", "drift_high", "drift_p"], math.nan)
     known = final.tail(TREND)
     known = known[known["low"].notna() & known["high"].notna() & (known["high"] > known["low"])]
-    past, late = known.iloc[:-LATELY], known.iloc[-LATELY:]
-    if len(past) < FEWEST:
+    if len(known) - LATELY < FEWEST:
         return none
+    worth = _worth(known)
+    return _of_values(known) if worth is None else _of_shares(known, worth)
+
+
+def _worth(known: pd.DataFrame) -> np.ndarray | None:
+    """Of shares of people, how many people each value is worth, as its interval says; None of other lines."""
+    if not {"numerator", "denominator"} <= set(known.columns):
+        return None
+    hits, people = (known[name].to_numpy(dtype=float) for name in ("numerator", "denominator"))
+    if (hits > people).any() or (hits % 1).any() or (people % 1).any():
+        return None
+    low, high = intervals.wilson(hits, people)
+    wider = (known["high"] - known["low"]).to_numpy(dtype=float) / (high - low)
+    return people / np.maximum(wider, 1.0) ** 2 if (wider > 0.98).all() else None
+
+
+def _of_shares(known: pd.DataFrame, worth: np.ndarray) -> dict[str, float]:
+    shares = known["numerator"].to_numpy(dtype=float) / known["denominator"].to_numpy(dtype=float)
+    past, late = slice(None, -LATELY), slice(-LATELY, None)
+    mean = math.fsum((worth * shares)[past]) / math.fsum(worth[past])
+    # A share of none or of all varies by nothing of its own.
+    spread = math.fsum((worth * (shares - mean) ** 2)[past]) / (mean * (1 - mean)) if 0 < mean < 1 else 0.0
+    swings = max(spread / (len(shares[past]) - 1), 1.0)
+    (then, low0, high0), (now, low1, high1) = (_share((worth * shares)[each], worth[each], swings) for each in (past, late))
+    size = now - then
+    below, above = math.hypot(now - low1, high0 - then), math.hypot(high1 - now, then - low0)
+    error = (below if size > 0 else above) / 1.959964
+    found = _difference(size, error, len(shares[past]), len(shares[late]))
+    wider = (found["drift_high"] - size) / (1.959964 * error) if error else 1.0
+    return {"usual": then, "lately": now, **found, "drift_low": size - wider * below, "drift_high": size + wider * above}
+
+
+def _share(hits: np.ndarray, worth: np.ndarray, swings: float) -> tuple[float, float, float]:
+    total, people = math.fsum(hits) / swings, math.fsum(worth) / swings
+    return total / people, *intervals.wilson(total, people)
+
+
+def _of_values(known: pd.DataFrame) -> dict[str, float]:
     values, spread = (each.to_numpy(dtype=float) for each in (known["value"], ((known["high"] - known["low"]) / 3.919928) ** 2))
     # An estimate by chance at its edge is no surer than the others are at their level.
     spread = np.maximum(spread, np.median(spread) / 4)
     beyond = _beyond(values[:-LATELY], spread[:-LATELY])
     usual, usual_spread = _mean(values[:-LATELY], spread[:-LATELY] + beyond)
     lately, late_spread = _mean(values[-LATELY:], spread[-LATELY:] + beyond)
-    return {"usual": usual, "lately": lately, **_difference(lately - usual, math.sqrt(usual_spread + late_spread), len(past), len(late))}
+    return {"usual": usual, "lately": lately,
+            **_difference(lately - usual, math.sqrt(usual_spread + late_spread), len(values) - LATELY, LATELY)}
 
 
 def _difference(size: float, error: float, past: int, late: int) -> dict[str, float]:

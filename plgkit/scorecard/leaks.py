@@ -32,7 +32,7 @@ def leaks(card: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     One row per stage that leaks, the worst first: stage, reason ("worse than its own past", "short of its target"), size (the
-    share lost of the usual value, or missing of the target), measure, label, and place (the worst line's row in the card).
+    share lost of the usual value, or missing of the target, beyond the interval), measure, label, and place (the worst line's row in the card).
 
     Examples
     --------
@@ -78,23 +78,29 @@ def _lost(card: pd.DataFrame) -> list[tuple[str, str, float, Any]]:
     if "drifted" not in card:
         return []
     sure = card[card["drifted"].fillna(False).astype(bool) & card["own"]]
-    sizes = _alone(card, pd.Series([_loss(row) for _, row in card.iterrows()], index=card.index)).loc[sure.index]
+    whole, beyond = (pd.Series([_loss(row, to) for _, row in card.iterrows()], index=card.index) for to in ("mean", "bound"))
+    sizes = _alone(card, beyond, whole).loc[sure.index]
     worst = sizes[sizes > 0].groupby(sure["stage"], sort=False).idxmax()
     return [(stage, LOST, sizes[place], place) for stage, place in worst.items()]
 
 
-def _loss(row: pd.Series) -> float:
-    """The share of its usual value that a line has lost; where less is better, the share by which it would have to fall."""
-    if row["better"] == "neither" or not row["usual"] > 0 or not row["lately"] > 0:
-        return 1.0 if row["better"] == "higher" and row["usual"] > 0 and row["drift"] < 0 else math.nan
-    return 1 - row["usual"] / row["lately"] if row["better"] == "lower" else 1 - row["lately"] / row["usual"]
+def _loss(row: pd.Series, to: str) -> float:
+    """The share of its usual value that a line has lost, beyond its interval or in the mean; where less is better, by which it would have to fall."""
+    lower = row["better"] == "lower"
+    lately = row["lately"] if to == "mean" else row["usual"] + (row["drift_low"] if lower else row["drift_high"])
+    if row["better"] == "neither" or not row["usual"] > 0:
+        return math.nan
+    if lower:
+        return 1 - row["usual"] / lately if lately > 0 else math.nan
+    return 1 - max(lately, 0.0) / row["usual"]
 
 
-def _alone(card: pd.DataFrame, sizes: pd.Series) -> pd.Series:
+def _alone(card: pd.DataFrame, sizes: pd.Series, wholes: pd.Series) -> pd.Series:
     """What each line has lost; of a choice, what it has lost beyond those it was chosen from."""
-    lines = dict(zip(card["measure"], sizes, strict=True))
-    wholes = {each.measure: lines.get(each.of, math.nan) for each in HEADLINES if each.of}
-    alone = [1 - (1 - size) / (1 - wholes[name]) if 0 < wholes.get(name, 0) < 1 else size for name, size in lines.items()]
+    names = card.loc[sizes.index, "measure"]
+    lost = dict(zip(card.loc[wholes.index, "measure"], wholes, strict=True))
+    of = {each.measure: lost.get(each.of, math.nan) for each in HEADLINES if each.of}
+    alone = [1 - (1 - size) / (1 - of[name]) if 0 < of.get(name, 0) < 1 else size for name, size in zip(names, sizes, strict=True)]
     return pd.Series(alone, index=sizes.index, dtype="float64")
 
 
@@ -102,9 +108,15 @@ def _missing(card: pd.DataFrame) -> list[tuple[str, str, float, Any]]:
     """Per stage the mean of what is missing of its targets, and the line that misses most."""
     judged = card[card["status"].isin([ON, OFF, UNSURE]) & card["low"].notna() & card["high"].notna()]
     short = pd.Series([_shortfall(row) if row.status == OFF else 0.0 for row in judged.itertuples()], index=judged.index, dtype="float64")
-    stages = _alone(judged, short).clip(lower=0.0).groupby(judged["stage"], sort=False)
+    stages = _alone(judged, short, _gap(judged)).clip(lower=0.0).groupby(judged["stage"], sort=False)
     worst = stages.idxmax() if len(judged) else {}
     return [(stage, MISSING, size, worst[stage]) for stage, size in stages.mean().items() if size > 0]
+
+
+def _gap(card: pd.DataFrame) -> pd.Series:
+    """How much of the target is missing in the mean, as a share."""
+    lower = card["better"] == "lower"
+    return (1 - card["value"] / card["target"]).where(~lower, 1 - card["target"] / card["value"])
 
 
 def _shortfall(row: Any) -> float:

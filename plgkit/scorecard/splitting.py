@@ -8,6 +8,8 @@ import pandas as pd
 from plgkit.stats.intervals import Floats
 
 _Z = 1.959963984540054
+FEWEST = 5
+"""Of fewer people than this in either period, no segment is said to be unlike the others."""
 RATE, MIX, COUNT = "rate", "mix", "count"
 
 
@@ -49,11 +51,11 @@ def of_rate(then: pd.DataFrame, now: pd.DataFrame, *, people: tuple[float, float
     drawn = [each * (1 - each) / count for each, count in zip(weights, people, strict=True)]
     of_weight = moved**2 * (drawn[0] + drawn[1]) / 4
     below, above = (np.sqrt(weight**2 * (one**2 + other**2) + _Z**2 * of_weight) for one, other in ((low1, high0), (high1, low0)))
-    errors = (np.hypot(low1, high0) + np.hypot(high1, low0)) / 2 / _Z
+    falls, rises = np.hypot(high1, low0) / _Z, np.hypot(low1, high0) / _Z
     margin = _Z * np.sqrt(height**2 * (drawn[0] + drawn[1]) + shifted**2 * _mean_error(low0, high0, low1, high1, seen))
     both = ~np.isnan(seen[0]) & ~np.isnan(seen[1])
-    apart, apart_error = _apart(moved, errors, np.where(both, weight, 0.0))
-    told = both & ~np.isnan(errors[both]).any()
+    apart, apart_error = _apart(moved, falls, rises, np.where(both, weight, 0.0))
+    told = both & ~np.isnan(rises[both]).any() & (np.minimum(*sizes) >= FEWEST)
     apart, apart_error = np.where(both, apart, np.nan), np.where(told, apart_error, np.nan)
     rate = _rows(RATE, *seen, weight * moved, below, above, apart, apart_error)
     return pd.concat([rate, _rows(MIX, *weights, shifted * height, margin, margin)], ignore_index=True)
@@ -93,15 +95,15 @@ def _mean_error(low0: Floats, high0: Floats, low1: Floats, high1: Floats, seen: 
     return np.where(np.isnan(seen[0]) | np.isnan(seen[1]), alone, (first + second) / 4)
 
 
-def _apart(moved: Floats, errors: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """How much more each segment's rate moved than that of all others together, and its error."""
-    known = np.nan_to_num(errors)
+def _apart(moved: Floats, falls: Floats, rises: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """How much more each segment's rate moved than that of all others together, and its error on the side of none."""
     rest = weight.sum() - weight
     with np.errstate(divide="ignore", invalid="ignore"):
-        others = ((weight * moved).sum() - weight * moved) / rest
-        spread = ((weight**2 * known**2).sum() - weight**2 * known**2) / rest**2
-    spread = np.where(spread > 0, spread, 0.0)
-    return np.where(rest > 1e-12, moved - others, np.nan), np.sqrt(known**2 + spread)
+        apart = moved - ((weight * moved).sum() - weight * moved) / rest
+        falls, rises = (np.nan_to_num(each) for each in (falls, rises))
+        others = [np.maximum((weight**2 * each**2).sum() - weight**2 * each**2, 0.0) / rest**2 for each in (falls, rises)]
+    error = np.where(apart > 0, np.sqrt(rises**2 + others[0]), np.sqrt(falls**2 + others[1]))
+    return np.where(rest > 1e-12, apart, np.nan), error
 
 
 def _rows(effect: str, before: Floats, now: Floats, value: Floats, below: Floats, above: Floats, apart: Floats | float = np.nan,
