@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,9 @@ KINDS: Mapping[str, str] = {
     "ga4": "Google Analytics 4: BigQuery export as JSON Lines or Parquet",
     "snowplow": "Snowplow: enriched events as TSV, the table of web events as CSV",
     "stripe": "Stripe: API objects as JSON, or table exports as CSV",
+    "chargebee": "Chargebee: API objects as JSON",
+    "recurly": "Recurly: API objects as JSON, or table exports as CSV",
+    "hubspot": "HubSpot: table exports as CSV",
 }
 """Every export that can be read, and in which forms."""
 
@@ -78,7 +81,7 @@ class Reader:
 
     `keeps` are tables between staging and gathering, with their columns; `joins` makes staged tables of those.
     `unpack` finds the rows in a document that is no list of rows. `playbook` adds to the first playbook, knowing
-    which tables there are. `names` are the columns of files that have no line of names. `zoned` says that times
+    how many rows each table has. `names` are the columns of files that have no line of names. `zoned` says that times
     may count in another zone than UTC.
     """
 
@@ -89,7 +92,7 @@ class Reader:
     unpack: Callable[[Any], list[Any] | None] | None = None
     names: tuple[str, ...] = ()
     zoned: bool = False
-    playbook: Callable[[Collection[str]], str] | None = None
+    playbook: Callable[[Mapping[str, int]], str] | None = None
 
     @property
     def tables(self) -> Mapping[str, Mapping[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zoneinfo
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def _set_aside(connection, staged: Path, target: Path) -> dict[str, int]:
     return dict(connection.execute(f"SELECT reason, count(*) FROM ({rows}) GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
 
 
-def _playbook(target: Path, made_by: Reader, tables: Collection[str]) -> Path:
+def _playbook(target: Path, made_by: Reader, tables: Mapping[str, int]) -> Path:
     """A first playbook, unless there is one: it is the reader's own then."""
     from plgkit.playbook.guess import first_playbook
     from plgkit.sources.look import look
