@@ -24,14 +24,15 @@ def periods(versions: str) -> str:
 
     `versions` is a SELECT of what was said: subscription_id, said_at, account_id, began_at (when paying begins), ended_at,
     canceled_at, status and the terms. What was said first holds from the beginning, what was said later from then on. A
-    version that says of itself that it is over ends the one before.
+    version that says of itself that it is over ends the one before. What is paid in a trial is 0 unless it is known. Where
+    some prices are known and others are not, the latter's rows are there without `mrr`; where none is, there are no rows.
     """
     by_time = "PARTITION BY subscription_id ORDER BY said_at NULLS FIRST"
     changed = " OR ".join(f"{name} IS DISTINCT FROM lag({name}) OVER ({by_time})" for name in (*TERMS, "state"))
     last = ", ".join(f"last({name} ORDER BY said_at NULLS FIRST) AS {name}" for name in (*TERMS, "account_id", "status", "canceled_at"))
     return f"""
         WITH said AS (
-            SELECT *, coalesce(ended_at <= said_at, false) AS over FROM ({versions}) v WHERE subscription_id IS NOT NULL
+            SELECT * REPLACE (coalesce(mrr, CASE WHEN status = 'trialing' THEN 0 END) AS mrr), coalesce(ended_at <= said_at, false) AS over FROM ({versions}) v WHERE subscription_id IS NOT NULL
             QUALIFY row_number() OVER (PARTITION BY subscription_id, said_at ORDER BY hash(v) DESC) = 1),
         placed AS (
             SELECT * REPLACE (coalesce(CASE WHEN lead(over) OVER ({by_time}) THEN lead(status) OVER ({by_time}) END, status) AS status,
@@ -47,7 +48,7 @@ def periods(versions: str) -> str:
             FROM placed WHERE place = 1 OR NOT over),
         told AS (SELECT * FROM cut WHERE versions = 1 OR until_at IS NULL OR until_at > from_at),
         marked AS (SELECT *, CASE WHEN {changed} OR from_at IS DISTINCT FROM lag(until_at) OVER ({by_time}) THEN 1 ELSE 0 END AS new FROM told),
-        runs AS (SELECT *, sum(new) OVER ({by_time}) AS run FROM marked)
+        runs AS (SELECT *, sum(new) OVER ({by_time}) AS run, count(mrr) OVER () > 0 AS priced FROM marked)
         SELECT subscription_id || '@' || run AS row_id, max(said_at) AS said_at, subscription_id, min(from_at) AS started_at,
                last(until_at ORDER BY said_at NULLS FIRST) AS ended_at, {last}
-        FROM runs GROUP BY subscription_id, run"""
+        FROM runs WHERE priced GROUP BY subscription_id, run"""
