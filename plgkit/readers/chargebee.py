@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from plgkit.readers.feeds import Feed, Reader
+from plgkit.readers.fields import field, reading
 from plgkit.readers.times import any_time
 from plgkit.readers.versions import LATEST, months, months_between, periods
 
@@ -38,14 +39,9 @@ _KEEPS = {
 }
 
 
-def _text(field: str) -> str:
-    """A field of an object, such as `s.plan_id`."""
-    whose, _, name = field.partition(".")
-    return f"({whose}->>'$.{name}')"
-
-
-def _time(*fields: str) -> str:
-    return f"coalesce({', '.join(any_time(_text(field)) for field in fields)})"
+def _time(*names: str) -> str:
+    """The first of several fields that is a time."""
+    return f"coalesce({', '.join(any_time(field(name)) for name in names)})"
 
 
 def _money(amount: str, currency: str) -> str:
@@ -53,100 +49,118 @@ def _money(amount: str, currency: str) -> str:
     return f"(try_cast({amount} AS DECIMAL(24, 6)) / CASE WHEN upper({currency}) IN ({whole}) THEN 1 ELSE 100 END)"
 
 
-def _whole_number(field: str) -> str:
-    return f"try_cast({_text(field)} AS BIGINT)"
+def _whole_number(name: str) -> str:
+    return f"try_cast({field(name)} AS BIGINT)"
 
 
-def _yes(field: str) -> str:
-    return f"coalesce(lower({_text(field)}) = 'true', false)"
+def _yes(name: str) -> str:
+    return f"coalesce(lower({field(name)}) = 'true', false)"
 
 
 def _said(whose: str, *otherwise: str) -> str:
     """When an object was as it is; old answers of the API do not tell, and were read no earlier than the last time they hold."""
-    latest = ", ".join(any_time(_text(f"{whose}.{name}")) for name in (*otherwise, "created_at"))
+    latest = ", ".join(any_time(field(f"{whose}.{name}")) for name in (*otherwise, "created_at"))
     return f"coalesce({_time(f'{whose}.resource_version', f'{whose}.updated_at')}, greatest({latest}))"
 
 
 _OBJECTS = ("subscription", "customer", "invoice", "credit_note", "plan", "item_price", "addon", "coupon")
-_SUBSCRIPTIONS = f"""
-    SELECT subscription AS s, customer AS c, {_said('subscription', 'started_at', 'activated_at', 'current_term_start', 'cancel_schedule_created_at')} AS told_at,
-           CASE WHEN {_text('subscription.status')} = 'cancelled' THEN {_time('subscription.cancelled_at')} END AS over_at
-    FROM objects WHERE subscription->>'$.id' IS NOT NULL"""
-_VERSION = f"WITH versions AS (SELECT *, greatest(told_at, over_at) AS said_at FROM ({_SUBSCRIPTIONS}))"
-_CUSTOMER = f"coalesce({_text('s.customer_id')}, {_text('c.id')}, {_text('s.id')})"
+_VERSIONS_OF = "(SELECT subscription AS s, customer AS c FROM objects WHERE subscription->>'$.id' IS NOT NULL)"
+_SAID_AT = f"""greatest({_said('s', 'started_at', 'activated_at', 'current_term_start', 'cancel_schedule_created_at')},
+                CASE WHEN {field('s.status')} = 'cancelled' THEN {_time('s.cancelled_at')} END) AS said_at"""
+_CUSTOMER = f"coalesce({field('s.customer_id')}, {field('c.id')}, {field('s.id')})"
+
+
+def _item(price: str, sort: str, amount: str, each: str, quantity: str, of: str = "i") -> str:
+    """What a part of a subscription costs for its period."""
+    price, amount, each, quantity = (field(f"{of}.{name}") for name in (price, amount, each, quantity))
+    whole = f"coalesce({amount}, CAST(try_cast({each} AS BIGINT) * try_cast({quantity} AS BIGINT) AS VARCHAR))"
+    return f"{price} AS price_id, {sort} AS sort, try_cast({quantity} AS BIGINT) AS quantity, {whole} AS amount"
+
+
+def _items(name: str, *columns: str, sort: str) -> str:
+    several = f"(SELECT subscription_id, said_at, currency, unnest(json_extract(s, '$.{name}[*]')) AS i FROM versions)"
+    return f"SELECT * FROM ({reading(f'SELECT subscription_id, said_at, currency, {_item(columns[0], sort, *columns[1:])} FROM fields', several)})"
+
+
 _MAKES = {
-    "chargebee_subscriptions": f"""{_VERSION}
-        SELECT {_text('s.id')} AS subscription_id, said_at, {_CUSTOMER} AS customer_id, CASE WHEN {_yes('s.deleted')} THEN 'deleted' ELSE {_text('s.status')} END AS state,
+    "chargebee_subscriptions": reading(f"""
+        SELECT {field('s.id')} AS subscription_id, {_SAID_AT}, {_CUSTOMER} AS customer_id, CASE WHEN {_yes('s.deleted')} THEN 'deleted' ELSE {field('s.status')} END AS state,
                {_time('s.start_date', 's.started_at', 's.created_at')} AS started_at, {_time('s.activated_at')} AS activated_at, {_time('s.cancelled_at')} AS cancelled_at,
                {_time('s.cancel_schedule_created_at', 's.cancelled_at')} AS asked_at, {_time('s.trial_start')} AS trial_started_at,
-               {_time('s.trial_end')} AS trial_ended_at, {_time('s.pause_date')} AS paused_at, {_money(_text('s.mrr'), _text('s.currency_code'))} AS mrr,
-               coalesce({months(_text('s.billing_period_unit'), _text('s.billing_period'))}, {months_between(_time('s.current_term_start'), _time('s.current_term_end'))}) AS months,
-               {_text('s.currency_code')} AS currency FROM versions""",
-    "chargebee_items": f"""{_VERSION},
+               {_time('s.trial_end')} AS trial_ended_at, {_time('s.pause_date')} AS paused_at, {_money(field('s.mrr'), field('s.currency_code'))} AS mrr,
+               coalesce({months(field('s.billing_period_unit'), field('s.billing_period'))}, {months_between(_time('s.current_term_start'), _time('s.current_term_end'))}) AS months,
+               {field('s.currency_code')} AS currency FROM fields""", _VERSIONS_OF),
+    "chargebee_items": f"""
+        WITH versions AS ({reading(f"SELECT s, {field('s.id')} AS subscription_id, {_SAID_AT}, {field('s.currency_code')} AS currency FROM fields", _VERSIONS_OF)}),
+        plans AS ({reading(f"SELECT subscription_id, said_at, currency, {_item('plan_id', chr(39) + 'plan' + chr(39), 'plan_amount', 'plan_unit_price', 'plan_quantity', of='s')} FROM fields", 'versions')}),
         items AS (
-            SELECT s, said_at, i, {_text('i.item_price_id')} AS price_id, {_text('i.item_type')} AS sort, {_whole_number('i.quantity')} AS quantity,
-                   coalesce({_text('i.amount')}, CAST({_whole_number('i.unit_price')} * {_whole_number('i.quantity')} AS VARCHAR)) AS amount
-            FROM (SELECT s, said_at, unnest(json_extract(s, '$.subscription_items[*]')) AS i FROM versions)
-            UNION ALL SELECT s, said_at, s, {_text('s.plan_id')}, 'plan', {_whole_number('s.plan_quantity')},
-                   coalesce({_text('s.plan_amount')}, CAST({_whole_number('s.plan_unit_price')} * {_whole_number('s.plan_quantity')} AS VARCHAR))
-            FROM versions WHERE s->>'$.plan_id' IS NOT NULL
-            UNION ALL SELECT s, said_at, i, {_text('i.id')}, 'addon', {_whole_number('i.quantity')},
-                   coalesce({_text('i.amount')}, CAST({_whole_number('i.unit_price')} * {_whole_number('i.quantity')} AS VARCHAR))
-            FROM (SELECT s, said_at, unnest(json_extract(s, '$.addons[*]')) AS i FROM versions))
-        SELECT {_text('s.id')} AS subscription_id, said_at, price_id, sort, quantity, {_money('amount', _text('s.currency_code'))} AS amount FROM items
-        WHERE sort IN ('plan', 'addon')""",
-    "accounts": f"""{_VERSION}
-        SELECT {_CUSTOMER} AS account_id, {_time('s.created_at', 's.started_at')} AS said_at, {_time('c.created_at')} AS created_at,
-               {_time('s.trial_start')} AS trial_started_at, {_time('s.trial_end')} AS trial_ended_at FROM versions
-        UNION ALL SELECT {_text('customer.id')}, {_time('customer.created_at')}, {_time('customer.created_at')}, NULL, NULL FROM objects
-        WHERE customer->>'$.id' IS NOT NULL
-        UNION ALL SELECT coalesce({_text('invoice.customer_id')}, {_text('credit_note.customer_id')}), coalesce({_time('invoice.date', 'invoice.start_date')}, {_time('credit_note.date')}), NULL, NULL, NULL
-        FROM objects WHERE coalesce({_text('invoice.customer_id')}, {_text('credit_note.customer_id')}) IS NOT NULL""",
-    "chargebee_prices": f"""
-        SELECT {_text('p.id')} AS price_id, {_said('p')} AS said_at, coalesce({_text('p.external_name')}, {_text('p.invoice_name')}, {_text('p.name')}) AS name,
-               {_money(_text('p.price'), _text('p.currency_code'))} AS amount, coalesce({_text('p.pricing_model')}, {_text('p.charge_model')}, {_text('p.type')}) AS model,
-               {_whole_number('p.free_quantity')} AS free, {months(_text('p.period_unit'), _text('p.period'))} AS months
-        FROM (SELECT unnest([plan, item_price, addon]) AS p FROM objects) WHERE p->>'$.id' IS NOT NULL""",
-    "chargebee_coupons": f"""
-        SELECT {_text('coupon.id')} AS coupon_id, {_said('coupon')} AS said_at, {_text('coupon.duration_type')} AS lasts FROM objects
-        WHERE coupon->>'$.id' IS NOT NULL""",
+            SELECT * FROM plans WHERE price_id IS NOT NULL
+            UNION ALL {_items('subscription_items', 'item_price_id', 'amount', 'unit_price', 'quantity', sort=field('i.item_type'))}
+            UNION ALL {_items('addons', 'id', 'amount', 'unit_price', 'quantity', sort="'addon'")})
+        SELECT * REPLACE ({_money('amount', 'currency')} AS amount) FROM items WHERE sort IN ('plan', 'addon')""",
+    "accounts": " UNION ALL BY NAME ".join(f"SELECT * FROM ({query})" for query in (
+        reading(f"""
+            SELECT {_CUSTOMER} AS account_id, {_time('s.created_at', 's.started_at')} AS said_at, {_time('c.created_at')} AS created_at,
+                   {_time('s.trial_start')} AS trial_started_at, {_time('s.trial_end')} AS trial_ended_at FROM fields""", _VERSIONS_OF),
+        reading(f"""
+            SELECT {field('c.id')} AS account_id, {_time('c.created_at')} AS said_at, {_time('c.created_at')} AS created_at FROM fields""",
+                "(SELECT customer AS c FROM objects WHERE customer->>'$.id' IS NOT NULL)"),
+        reading(f"""
+            SELECT {field('d.customer_id')} AS account_id, {_time('d.date', 'd.start_date')} AS said_at FROM fields
+            WHERE {field('d.customer_id')} IS NOT NULL""", "(SELECT unnest([invoice, credit_note]) AS d FROM objects)"))),
+    "chargebee_prices": reading(f"""
+        SELECT {field('p.id')} AS price_id, {_said('p')} AS said_at, coalesce({field('p.external_name')}, {field('p.invoice_name')}, {field('p.name')}) AS name,
+               {_money(field('p.price'), field('p.currency_code'))} AS amount, coalesce({field('p.pricing_model')}, {field('p.charge_model')}, {field('p.type')}) AS model,
+               {_whole_number('p.free_quantity')} AS free, {months(field('p.period_unit'), field('p.period'))} AS months
+        FROM fields WHERE {field('p.id')} IS NOT NULL""", "(SELECT unnest([plan, item_price, addon]) AS p FROM objects)"),
+    "chargebee_coupons": reading(f"""
+        SELECT {field('k.id')} AS coupon_id, {_said('k')} AS said_at, {field('k.duration_type')} AS lasts FROM fields WHERE {field('k.id')} IS NOT NULL""",
+        "(SELECT coupon AS k FROM objects)"),
 }
-_CORRECTS = (f"{_text('d.type')} = 'adjustment' OR coalesce({_text('d.reason_code')}, 'write_off') IN "
-             "('write_off', 'subscription_change', 'subscription_cancellation', 'subscription_pause')")
-_KIND = f"""
-    CASE WHEN sign < 0 THEN CASE WHEN {_CORRECTS} THEN 'credit' ELSE 'refund' END
-         WHEN {_yes('l.metered')} THEN 'usage' WHEN sort IN ('plan', 'plan_item_price') THEN 'subscription'
-         WHEN sort IN ('addon', 'addon_item_price') AND {_time('l.date_to')} > {_time('l.date_from')} THEN 'add_on' ELSE 'one_off' END"""
-_STATUS = f"""
-    CASE WHEN {_yes('d.deleted')} THEN 'void' ELSE CASE {_text('d.status')}
-         WHEN 'posted' THEN 'open' WHEN 'payment_due' THEN 'past_due' WHEN 'not_paid' THEN 'unpaid' WHEN 'voided' THEN 'void' WHEN 'pending' THEN 'draft'
-         WHEN 'adjusted' THEN 'paid' WHEN 'refunded' THEN 'paid' WHEN 'refund_due' THEN 'paid' ELSE {_text('d.status')} END END"""
-_TAX = f"CASE WHEN {_text('d.price_type')} = 'tax_inclusive' THEN coalesce({_whole_number('l.tax_amount')}, 0) ELSE 0 END"
 # What pays an invoice is no discount.
-_PAYS = f"coalesce({_text('x.discount_type')}, '') IN ('promotional_credits', 'prorated_credits')"
+_PAYS = "('promotional_credits', 'prorated_credits')"
+_CORRECTS = (f"{field('d.type')} = 'adjustment' OR coalesce({field('d.reason_code')}, 'write_off') IN "
+             "('write_off', 'subscription_change', 'subscription_cancellation', 'subscription_pause')")
+_CORRECTING = f"CASE WHEN {_CORRECTS} THEN 'credit' ELSE 'refund' END"
+_STATUS = f"""
+    CASE WHEN {_yes('d.deleted')} THEN 'void' ELSE CASE {field('d.status')}
+         WHEN 'posted' THEN 'open' WHEN 'payment_due' THEN 'past_due' WHEN 'not_paid' THEN 'unpaid' WHEN 'voided' THEN 'void' WHEN 'pending' THEN 'draft'
+         WHEN 'adjusted' THEN 'paid' WHEN 'refunded' THEN 'paid' WHEN 'refund_due' THEN 'paid' ELSE {field('d.status')} END END"""
+_DOCUMENTS = reading(f"""
+    SELECT sign, {_said('d', 'date')} AS said_at, {field('d.id')} AS invoice_id, {field('d.customer_id')} AS customer_id, {field('d.subscription_id')} AS subscription_id,
+           {_time('d.date', 'd.end_date', 'd.start_date', 'd.generated_at', 'd.created_at')} AS issued_at, {_STATUS} AS status, {field('d.currency_code')} AS currency,
+           {field('d.price_type')} = 'tax_inclusive' AS with_tax, CASE WHEN sign < 0 THEN {_CORRECTING} END AS correcting,
+           json_extract(d, '$.line_items[*]') AS ls, json_extract(d, '$.line_item_discounts[*]') AS xs
+    FROM fields""", """(
+    SELECT invoice AS d, 1 AS sign FROM objects WHERE invoice->>'$.id' IS NOT NULL
+    UNION ALL SELECT credit_note, -1 FROM objects WHERE credit_note->>'$.id' IS NOT NULL)""")
+_KIND = """
+    CASE WHEN correcting IS NOT NULL THEN correcting WHEN metered THEN 'usage' WHEN sort IN ('plan', 'plan_item_price') THEN 'subscription'
+         WHEN sort IN ('addon', 'addon_item_price') AND service_to > service_from THEN 'add_on' ELSE 'one_off' END"""
+_LESS = "CASE WHEN kind IN ('subscription', 'add_on') THEN 'discount' ELSE kind END"
+_READ = reading(f"""
+    SELECT sign, said_at, invoice_id, issued_at, status, currency, correcting, less, coalesce(customer_id, {field('l.customer_id')}) AS customer_id,
+           coalesce({field('l.subscription_id')}, subscription_id) AS subscription_id, coalesce({field('l.id')}, invoice_id || '/' || place) AS line_id,
+           coalesce({field('l.entity_type')}, {field('l.type')}, 'adhoc') AS sort, {_yes('l.metered')} AS metered, {_whole_number('l.amount')} AS amount,
+           CASE WHEN with_tax THEN coalesce({_whole_number('l.tax_amount')}, 0) ELSE 0 END AS tax, {_whole_number('l.discount_amount')} AS discount,
+           {_time('l.date_from')} AS service_from, {_time('l.date_to')} AS service_to, {field('l.entity_id')} AS price_id, {_whole_number('l.quantity')} AS quantity
+    FROM fields""", "(SELECT * EXCLUDE (ls, xs), len(xs) AS less, unnest(ls) AS l, generate_subscripts(ls, 1) AS place FROM documents)")
+_DISCOUNTS = reading(f"""
+    SELECT DISTINCT sign, said_at, invoice_id, {field('x.line_item_id')} AS line_id, coalesce({field('x.coupon_id')}, {field('x.entity_id')}) AS coupon_id,
+           {field('x.discount_type')} AS type, {_whole_number('x.discount_amount')} AS discount FROM fields""",
+    "(SELECT sign, said_at, invoice_id, unnest(xs) AS x FROM documents)")
 _MAKES["chargebee_lines"] = f"""
-    WITH documents AS (
-        SELECT invoice AS d, 1 AS sign FROM objects WHERE invoice->>'$.id' IS NOT NULL
-        UNION ALL SELECT credit_note, -1 FROM objects WHERE credit_note->>'$.id' IS NOT NULL),
-    lines AS (
-        SELECT *, coalesce({_text('l.id')}, {_text('d.id')} || '/' || place) AS line_id, coalesce({_text('l.entity_type')}, {_text('l.type')}, 'adhoc') AS sort
-        FROM (SELECT d, sign, unnest(json_extract(d, '$.line_items[*]')) AS l, generate_subscripts(json_extract(d, '$.line_items[*]'), 1) AS place FROM documents)),
-    discounts AS (
-        SELECT DISTINCT d, unnest(json_extract(d, '$.line_item_discounts[*]')) AS x FROM documents),
+    WITH documents AS ({_DOCUMENTS}), read AS ({_READ}),
+    lines AS (SELECT *, {_KIND} AS kind FROM read),
+    discounts AS ({_DISCOUNTS}),
     parts AS (
-        SELECT d, l, sign, sort, line_id, line_id AS part_id, {_whole_number('l.amount')} - {_TAX} AS minor, {_KIND} AS kind, CAST(NULL AS VARCHAR) AS coupon_id FROM lines
-        UNION ALL
-        SELECT d, l, sign, sort, line_id, line_id || '/discount', -{_whole_number('l.discount_amount')}, CASE WHEN {_KIND} IN ('subscription', 'add_on') THEN 'discount' ELSE {_KIND} END, NULL
-        FROM lines WHERE {_whole_number('l.discount_amount')} <> 0 AND coalesce(json_array_length(d, '$.line_item_discounts'), 0) = 0
-        UNION ALL
-        SELECT d, l, sign, sort, line_id, line_id || '/' || coalesce({_text('x.coupon_id')}, {_text('x.entity_id')}, 'discount'), -{_whole_number('x.discount_amount')},
-               CASE WHEN {_KIND} IN ('subscription', 'add_on') THEN 'discount' ELSE {_KIND} END, coalesce({_text('x.coupon_id')}, {_text('x.entity_id')})
-        FROM lines JOIN discounts USING (d) WHERE x->>'$.line_item_id' = line_id AND NOT {_PAYS})
-    SELECT part_id AS line_id, {_said('d', 'date')} AS said_at, {_text('d.id')} AS invoice_id, coalesce({_text('d.customer_id')}, {_text('l.customer_id')}) AS customer_id,
-           coalesce({_text('l.subscription_id')}, {_text('d.subscription_id')}) AS subscription_id, {_time('d.date', 'd.end_date', 'd.start_date', 'd.generated_at', 'd.created_at')} AS issued_at,
-           sign * {_money('minor', _text('d.currency_code'))} AS amount, {_time('l.date_from')} AS service_from, {_time('l.date_to')} AS service_to,
-           {_text('l.entity_id')} AS price_id, {_whole_number('l.quantity')} AS quantity, kind, coupon_id, {_STATUS} AS status, {_text('d.currency_code')} AS currency
-    FROM parts"""
+        SELECT * REPLACE (amount - tax AS amount), CAST(NULL AS VARCHAR) AS coupon_id FROM lines
+        UNION ALL BY NAME
+        SELECT * REPLACE (line_id || '/discount' AS line_id, -discount AS amount, {_LESS} AS kind) FROM lines WHERE discount <> 0 AND coalesce(less, 0) = 0
+        UNION ALL BY NAME
+        SELECT lines.* REPLACE (lines.line_id || '/' || coalesce(coupon_id, 'discount') AS line_id, -x.discount AS amount, {_LESS} AS kind), coupon_id
+        FROM lines JOIN discounts x USING (sign, said_at, invoice_id, line_id) WHERE coalesce(x.type, '') NOT IN {_PAYS})
+    SELECT * REPLACE (sign * {_money('amount', 'currency')} AS amount) FROM parts"""
 
 
 def _makes(found: dict[str, str]) -> dict[str, str]:

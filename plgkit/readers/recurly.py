@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plgkit.readers.feeds import Feed, Reader
+from plgkit.readers.fields import field, reading
 from plgkit.readers.times import any_time
 from plgkit.readers.versions import LATEST, months, months_between, periods
 
@@ -38,13 +39,13 @@ _KEEPS = {
 }
 
 
+def _text(name: str) -> str:
+    return field(f"l.{name}")
+
+
 def _time(*names: str) -> str:
     """The first of several fields that is a time."""
     return f"coalesce({', '.join(any_time(_text(name)) for name in names)})"
-
-
-def _text(name: str) -> str:
-    return f"(l->>'$.{name}')"
 
 
 def _number(name: str) -> str:
@@ -58,13 +59,13 @@ def _id(of: str) -> str:
 
 _SAID = _time("updated_at", "_fivetran_synced", "created_at")
 _ACCOUNT = f"""
-    SELECT {_text('id')} AS account_id, {_SAID} AS said_at, {_text('code')} AS code, {_time('created_at')} AS created_at FROM objects"""
+    SELECT {_text('id')} AS account_id, {_SAID} AS said_at, {_text('code')} AS code, {_time('created_at')} AS created_at FROM fields"""
 _NAMED = f"""
-    SELECT {_text('account.id')} AS account_id, CAST(NULL AS TIMESTAMP) AS said_at, {_text('account.code')} AS code FROM objects
+    SELECT {_text('account.id')} AS account_id, CAST(NULL AS TIMESTAMP) AS said_at, {_text('account.code')} AS code FROM fields
     WHERE {_text('account.code')} IS NOT NULL"""
 _PLAN = f"""
     SELECT {_text('id')} AS plan_id, {_SAID} AS said_at, {_text('code')} AS code, {_text('name')} AS name,
-           {months(_text('interval_unit'), _text('interval_length'))} AS months FROM objects"""
+           {months(_text('interval_unit'), _text('interval_length'))} AS months FROM fields"""
 _SUBSCRIPTION = f"""
     SELECT {_text('id')} AS subscription_id, {_SAID} AS said_at, {_id('account')} AS account_id, {_id('plan')} AS plan_id, {_text('plan.code')} AS plan_code,
            {_text('state')} AS state, {_time('activated_at', 'created_at')} AS started_at, {_time('expires_at')} AS expires_at,
@@ -72,10 +73,10 @@ _SUBSCRIPTION = f"""
            {_time('canceled_at')} AS canceled_at, {_time('trial_started_at')} AS trial_started_at, {_time('trial_ends_at', 'trial_ended_at')} AS trial_ended_at,
            {_time('paused_at')} AS paused_at, {_text('currency')} AS currency, try_cast({_text('quantity')} AS BIGINT) AS quantity,
            coalesce({_number('subtotal')}, {_number('unit_amount')} * coalesce({_number('quantity')}, 1) + coalesce({_number('add_ons_total')}, 0)) AS subtotal
-    FROM objects"""
+    FROM fields"""
 _INVOICE = f"""
     SELECT {_text('id')} AS invoice_id, {_SAID} AS said_at, {_time('created_at')} AS issued_at, {_id('account')} AS account_id,
-           {_text('origin')} AS origin, {_text('state')} AS state FROM objects"""
+           {_text('origin')} AS origin, {_text('state')} AS state FROM fields"""
 _LINE = f"""
     SELECT {_text('id')} AS line_id, {_SAID} AS said_at, {_time('created_at')} AS created_at, {_id('account')} AS account_id,
            {_text('invoice_id')} AS invoice_id, {_text('subscription_id')} AS subscription_id, {_text('plan_id')} AS plan_id, {_text('plan_code')} AS plan_code,
@@ -83,7 +84,7 @@ _LINE = f"""
            try_cast({_text('proration_rate')} AS DOUBLE) AS proration, {_text('currency')} AS currency,
            coalesce({_number('subtotal')}, {_number('unit_amount')} * coalesce({_number('quantity')}, 1), {_number('amount')} - coalesce({_number('tax')}, 0)) AS subtotal,
            {_number('discount')} AS discount, try_cast({_text('quantity')} AS BIGINT) AS quantity,
-           {_time('start_date')} AS service_from, {_time('end_date')} AS service_to FROM objects"""
+           {_time('start_date')} AS service_from, {_time('end_date')} AS service_to FROM fields"""
 _IN_INVOICES = """
     SELECT json_merge_patch(json_object('invoice_id', l->>'$.id'), line) AS l
     FROM (SELECT l, unnest(json_extract(l, '$.line_items[*]') || json_extract(l, '$.line_items.data[*]')) AS line FROM whole)"""
@@ -92,7 +93,7 @@ _IN_INVOICES = """
 def _makes(objects: str = "SELECT l FROM whole", **queries: str) -> dict[str, str]:
     """SELECTs over the row as one JSON object, `l`."""
     whole = "WITH whole AS (SELECT json_merge_patch(CAST(rest AS JSON), json_object('id', id)) AS l FROM rows)"
-    return {f"recurly_{table}": f"{whole}, objects AS ({objects}) {query}" for table, query in queries.items()}
+    return {f"recurly_{table}": f"{whole}, objects AS ({objects}) SELECT * FROM ({reading(query, 'objects')})" for table, query in queries.items()}
 
 
 def _feeds(name: str, telling: tuple[str, ...], needs: tuple[str, ...], makes: dict[str, str]) -> tuple[Feed, Feed]:
