@@ -14,13 +14,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.pieces import Batch, Piece, batches
+from plgkit.readers.phrases import made_id
+from plgkit.readers.pieces import Piece
+from plgkit.readers.rows import Batch, batches
 
 STATE = "state.json"
-FORMAT = "1"
+FORMAT = "2"
 """Raised where staged files of an earlier plgkit would be read wrongly."""
 REJECTED = {"file": "VARCHAR", "line": "BIGINT", "reason": "VARCHAR", "row": "VARCHAR"}
 _LONGEST_ROW = 300
+_OF_ROWS = (duckdb.DataError, duckdb.InvalidInputException)
+"""What a query raises because of a row, and not because of the machine."""
+_NAME = made_id("event", "occurred_at", "known_id", "anonymous_id", "properties")
+SEEN = {"month": "VARCHAR", "known_id": "VARCHAR", "anonymous_id": "VARCHAR", "account_id": "VARCHAR", "first_at": "TIMESTAMP",
+        "last_at": "TIMESTAMP", "channel": "VARCHAR", "channel_at": "TIMESTAMP", "facts": "BIGINT"}
+"""Who did something in a month, since when, and how they came: what there is to know without reading the events again."""
+_IN_SHORT = """
+    SELECT strftime(occurred_at, '%Y-%m') AS month, known_id, anonymous_id, account_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+           arg_min(channel, (occurred_at, channel = 'direct', channel)) FILTER (channel IS NOT NULL) AS channel,
+           min(occurred_at) FILTER (channel IS NOT NULL) AS channel_at, CAST(sum(hash(m) % 4294967296) AS BIGINT) AS facts
+    FROM typed m WHERE occurred_at IS NOT NULL GROUP BY ALL"""
 
 
 def database(spill: Path, *, memory: str = "600MB") -> duckdb.DuckDBPyConnection:
@@ -47,11 +60,13 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
     if state["whole"]:
         return state
     home.mkdir(parents=True, exist_ok=True)
+    if not state["batches"]:
+        for path in home.glob("*.parquet"):
+            path.unlink()
     state["file"] = piece.name
     connection.execute(f"CREATE OR REPLACE TEMP TABLE told AS SELECT '{zone}' AS zone")
     for batch in batches(piece, reader, after=state["done"]):
-        number = len(state["batches"])
-        counts, rejected = _batch(connection, reader, piece, batch, home, number)
+        counts, rejected = _batch(connection, reader, piece, batch, home, f"{len(state['batches']):05d}")
         state["batches"].append(counts)
         state["done"], state["rows"] = batch.done, state["rows"] + len(batch.texts)
         state["rejected"] += rejected
@@ -77,10 +92,27 @@ def _written(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def _batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, batch: Batch, home: Path,
-           number: int) -> tuple[dict[str, int], int]:
+           name: str) -> tuple[dict[str, int], int]:
     """One batch: the rows of every feed into the tables it makes."""
-    lines = pa.table({"line": pa.array(batch.numbers, pa.int64()), "text": pa.array(batch.texts, pa.string())})
-    connection.register("lines", lines)
+    try:
+        return _whole_batch(connection, reader, piece, batch, home, name)
+    except _OF_ROWS as error:
+        for path in home.glob(f"*-{name}-*.parquet"):
+            path.unlink()
+        if len(batch.texts) == 1:
+            reason = f"it cannot be read: {str(error).splitlines()[0][:200]}"
+            return _batch(connection, reader, piece, Batch([], [], [*batch.bad, (batch.numbers[0], reason, batch.texts[0])], batch.done), home, name)
+    # One row that cannot be read costs itself only.
+    half = len(batch.texts) // 2
+    one, bad = _batch(connection, reader, piece, Batch(batch.texts[:half], batch.numbers[:half], batch.bad, batch.done), home, f"{name}a")
+    other, more = _batch(connection, reader, piece, Batch(batch.texts[half:], batch.numbers[half:], [], batch.done), home, f"{name}b")
+    return dict(Counter(one) + Counter(other)), bad + more
+
+
+def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, batch: Batch, home: Path,
+                 name: str) -> tuple[dict[str, int], int]:
+    texts = pa.table({"line": pa.array(batch.numbers, pa.int64()), "text": pa.array(batch.texts, pa.string())})
+    connection.register("lines", texts)
     connection.execute("CREATE OR REPLACE TEMP TABLE valid AS SELECT line, text, json_valid(text) AS whole FROM lines")
     connection.unregister("lines")
     bad = [*batch.bad, *[(line, "it is no JSON object", text) for line, text in connection.execute(
@@ -92,22 +124,19 @@ def _batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, 
         bad += connection.execute(
             f"SELECT line, reason, left(text, {_LONGEST_ROW}) FROM wanting ORDER BY line").fetchall()
         for table, query in feed.makes.items():
-            counts[table] += _kept(connection, query, reader.tables[table], home / f"{table}-{number:05d}-{place}.parquet")
+            counts[table] += _kept(connection, table, query, reader.tables[table], home, f"{name}-{place}")
     bad += _strange(connection, known)
-    _keep_rejected(bad, piece, home / f"rejected-{number:05d}.parquet")
+    _keep_rejected(bad, piece, home / f"rejected-{name}-0.parquet")
     return dict(counts), len(bad)
 
 
 def _feeds(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece) -> list[Feed]:
     """The feeds of which the batch has rows, the most telling first."""
-    connection.execute("CREATE OR REPLACE TEMP TABLE shapes AS SELECT json_keys(text) AS names, any_value(text) AS text "
-                       "FROM valid WHERE whole GROUP BY 1")
-    samples = [json.loads(text) for (text,) in connection.execute("SELECT text FROM shapes").fetchall()]
-    values = {name: value for feed in reader.feeds for name, value in feed.telling.items() if value is not None}
-    for name in values:
-        samples += [{**json.loads(text), name: found} for text, found in connection.execute(
-            "SELECT any_value(text), json_extract_string(text, ?) AS value FROM valid WHERE whole GROUP BY value "
-            "HAVING value IS NOT NULL", [_path(name)]).fetchall()]
+    telling = sorted({name for feed in reader.feeds for name, value in feed.telling.items() if value is not None})
+    paths = ", ".join(f"'{_path(name)}'" for name in telling)
+    shapes = connection.execute(f"SELECT DISTINCT json_keys(text), json_extract_string(text, [{paths}]::VARCHAR[]) FROM valid WHERE whole").fetchall()
+    samples = [{**dict.fromkeys(names), **{name: value for name, value in zip(telling, values, strict=True) if name in names}}
+               for names, values in shapes]
     file = piece.name.rpartition("/")[2]
     feeds = [feed for feed in reader.feeds if any(feed.fits(file, sample) for sample in samples)]
     return sorted(feeds, key=lambda feed: -len(feed.telling))
@@ -143,16 +172,23 @@ def _strange(connection: duckdb.DuckDBPyConnection, known: list[Feed]) -> list[t
                               f"FROM valid WHERE whole AND {none} ORDER BY line").fetchall()
 
 
-def _kept(connection: duckdb.DuckDBPyConnection, query: str, columns: Mapping[str, str], path: Path) -> int:
-    """Write what a query makes, with the columns and types of its table."""
+def _kept(connection: duckdb.DuckDBPyConnection, table: str, query: str, columns: Mapping[str, str], home: Path, name: str) -> int:
+    """Write what a query makes, with the columns and types of its table; of events also who they were of, in short."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS {query}")
-    there = {name for name, *_ in connection.execute("DESCRIBE made").fetchall()}
-    typed = ", ".join(f'CAST({f"{chr(34)}{name}{chr(34)}" if name in there else "NULL"} AS {kind}) AS "{name}"'
-                      for name, kind in columns.items())
-    rows = connection.execute(f"SELECT {typed} FROM made").to_arrow_table()
-    if rows.num_rows:
-        _in_one_step(rows, path)
-    return rows.num_rows
+    there = {column for column, *_ in connection.execute("DESCRIBE made").fetchall()}
+    typed = ", ".join(f'CAST({f"{chr(34)}{column}{chr(34)}" if column in there else "NULL"} AS {kind}) AS "{column}"'
+                      for column, kind in columns.items())
+    query = f"SELECT {typed} FROM made"
+    if table == "events":
+        # An event without a name of its own is known by what it says.
+        query = f"SELECT * REPLACE (coalesce(event_id, {_NAME}) AS event_id) FROM ({query})"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE typed AS {query}")
+    kept = connection.execute("SELECT * FROM typed").to_arrow_table()
+    if kept.num_rows and table == "events":
+        _in_one_step(connection.execute(_IN_SHORT).to_arrow_table(), home / f"seen-{name}.parquet")
+    if kept.num_rows:
+        _in_one_step(kept, home / f"{table}-{name}.parquet")
+    return kept.num_rows
 
 
 def _keep_rejected(bad: list[tuple[int, str, str]], piece: Piece, path: Path) -> None:
@@ -165,8 +201,11 @@ def _keep_rejected(bad: list[tuple[int, str, str]], piece: Piece, path: Path) ->
 
 def _in_one_step(rows: pa.Table, path: Path) -> None:
     partial = path.with_name(f".{path.name}")
-    pq.write_table(rows, partial, compression="zstd")
-    os.replace(partial, path)
+    try:
+        pq.write_table(rows, partial, compression="zstd")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _path(name: str) -> str:

@@ -1,0 +1,173 @@
+"""Rows of JSON: an object a line, a list however long, or the one object an API answers with."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from plgkit.readers.feeds import Reader
+from plgkit.readers.pieces import BROKEN, LONGEST_LINE, Piece, Row, broken_off, lines
+
+LONGEST_DOCUMENT = 100_000_000
+DEEPEST = 200
+_CHUNK = 4_000_000
+
+
+def of_lines(piece: Piece) -> Iterator[Row]:
+    for number, line, fault in lines(piece):
+        if fault:
+            yield number, None, fault, line[:500].decode("utf-8", "replace")
+            continue
+        if not line.strip():
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError:
+            yield number, None, "it is not UTF-8", line.decode("utf-8", "replace").strip()
+            continue
+        yield (number, *as_object(text))
+
+
+def as_object(text: str) -> tuple[str | None, str, str]:
+    """A row as it comes, or why it is none."""
+    if text[:1] != "{":
+        return None, "it is no JSON object", text
+    # Whoever nests thousands of objects into each other would break the parser, not only the row.
+    if text.count("{") + text.count("[") > DEEPEST and _depth(text) > DEEPEST:
+        return None, f"it is nested more than {DEEPEST} deep", text
+    return text, "", ""
+
+
+def _depth(text: str) -> int:
+    """How deep a JSON text is nested, brackets in its strings aside."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    return max(itertools.accumulate(1 if each in "{[" else -1 for each in re.findall(r"[][{}]", bare)), default=0)
+
+
+def is_document(piece: Piece) -> bool:
+    """Whether a JSON file is one document, and not an object a line."""
+    first = ""
+    for number, line, fault in lines(piece):
+        if fault or number > 50:
+            return bool(line) or first == "open"
+        text = line.decode("utf-8", "replace").lstrip("\ufeff").rstrip()
+        if not text:
+            continue
+        whole = _is_object(text)
+        if first:
+            # A broken first line is not yet a document: in one, the lines after it are no objects of their own.
+            if first == "whole" or whole:
+                return False
+        elif text.lstrip()[0] != "{":
+            return text.lstrip()[0] == "["
+        else:
+            first = "whole" if whole else "open"
+    return bool(first)
+
+
+def _is_object(text: str) -> bool:
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def of_document(piece: Piece, reader: Reader) -> Iterator[Row]:
+    """The rows of a list, or of the one object that an API answers with."""
+    try:
+        with piece.open() as stream:
+            start = stream.read(3).removeprefix(b"\xef\xbb\xbf")
+            while start.isspace():
+                start = stream.read(1)
+            if start[:1] == b"[":
+                yield from _of_list(io.TextIOWrapper(_Rest(start[1:], stream), "utf-8", "surrogateescape"))
+                return
+            whole = start + stream.read(LONGEST_DOCUMENT + 1)
+    except BROKEN as error:
+        yield 1, None, broken_off(error), ""
+        return
+    if len(whole) > LONGEST_DOCUMENT:
+        yield 1, None, f"the file is one JSON object of more than {LONGEST_DOCUMENT // 10**6} MB; write one object per line (JSON Lines)", ""
+        return
+    try:
+        document = json.loads(whole.decode("utf-8"))
+    except (ValueError, RecursionError):
+        yield from of_lines(piece)
+        return
+    rows = reader.unpack(document) if reader.unpack else None
+    if rows is None:
+        own = isinstance(document, dict) and any(feed.fits(piece.name.rpartition("/")[2], document) for feed in reader.feeds)
+        rows = [document] if own else unpacked(document)
+    for number, row in enumerate(rows if isinstance(rows, list) else [rows], 1):
+        yield (number, *as_object(as_text(row))) if isinstance(row, dict) else (number, None, "it is no JSON object", str(row))
+
+
+class _Rest(io.RawIOBase):
+    """A stream of which the first bytes were read already."""
+
+    def __init__(self, start: bytes, stream: IO[bytes]):
+        self._start, self._stream = start, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        read = self._start or self._stream.read(len(into))
+        into[:len(read)], self._start = read, b""
+        return len(read)
+
+
+def _of_list(stream: io.TextIOWrapper) -> Iterator[Row]:
+    """The elements of a JSON list, without ever holding all of it."""
+    decode, held, number, more = json.JSONDecoder().raw_decode, "", 0, True
+    while True:
+        # What stands behind the end of the list is read as if it stood in it.
+        held = held.lstrip(" \t\r\n,]")
+        if not held and not more:
+            return
+        try:
+            row, end = decode(held)
+            fault = "" if isinstance(row, dict) else "it is no JSON object"
+        except RecursionError:
+            end, fault = _next_line(held), f"it is nested more than {DEEPEST} deep"
+        except ValueError as error:
+            broken = isinstance(error, json.JSONDecodeError) and error.pos < len(held) - 16 and not error.msg.startswith("Unterminated")
+            if more and not broken and len(held) < LONGEST_LINE:
+                read = stream.read(max(len(held), _CHUNK))
+                held, more = held + read, bool(read)
+                continue
+            end, fault = _next_line(held), "it is no JSON object"
+        number += 1
+        yield (number, None, fault, held[:min(end, 500)]) if fault else (number, *as_object(as_text(row)))
+        held = held[end:]
+
+
+def _next_line(text: str) -> int:
+    return text.find("\n") + 1 or len(text)
+
+
+def as_text(row: Any) -> str:
+    """A row as JSON text; half a surrogate pair, which is no character, becomes a mark for one."""
+    text = json.dumps(row, default=str, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def unpacked(document: Any) -> list[Any]:
+    """The rows of a document: a list, or the list that an answer of an API carries."""
+    if isinstance(document, list):
+        return document
+    for name in ("data", "list", "results", "records", "items"):
+        if isinstance(document, dict) and isinstance(document.get(name), list) and "id" not in document:
+            return document[name]
+    return [document]
