@@ -7,7 +7,7 @@ import pytest
 
 import plgkit
 from plgkit import samples
-from plgkit.errors import PlgkitError
+from plgkit.errors import MissingTable, PlgkitError
 from plgkit.metrics import acquisition, activation, engagement, registry, retention
 
 TINY = samples.tiny()
@@ -132,3 +132,12 @@ def test_no_value_of_any_parameter_ends_in_a_traceback(name, value):
             measure.query(TINY, **{parameter: value}) if parameter != "level" else measure(TINY, level=value)
         except PlgkitError:
             continue
+
+
+def test_a_cut_by_people_where_no_people_are_known_names_the_table():
+    changes = pd.DataFrame({"account_id": ["a"], "changed_at": pd.to_datetime(["2026-01-05"]), "mrr": [20.0]})
+    data = plgkit.connect({"subscriptions": changes}, as_of="2026-02-28")
+    with pytest.raises(MissingTable) as error:
+        plgkit.metrics.expansion.mrr(data, by="channel")
+    assert str(error.value) == ("This needs the table 'users' (one row per person who signed up), which these data do not have. "
+                                "They have: subscriptions. Name its file under [tables.users] in playbook.toml.")

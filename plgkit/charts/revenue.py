@@ -82,6 +82,9 @@ def revenue_layers(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     starts = pd.DatetimeIndex(frame["cohort"].unique()).sort_values()
     grain, currency = grain_of(frame["cohort"]), frame.attrs.get("currency", "")
+    if grain == "period" and (starts.day == 1).all():
+        # One cohort alone tells no distance; cohorts of revenue begin with months unless they are asked for otherwise.
+        grain = "month"
     place = pd.Series(range(len(starts)), index=starts)
     if grain in ("month", "quarter"):
         now = [start + pd.DateOffset(months=int(age) * (3 if grain == "quarter" else 1))

@@ -9,8 +9,9 @@ import ibis
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.errors import BadParameter, UnknownSegment
+from plgkit.errors import BadParameter, MissingTable, UnknownSegment
 from plgkit.playbook.journey import Condition
+from plgkit.schema import TABLES
 from plgkit.sources.data import Data
 
 if TYPE_CHECKING:
@@ -49,11 +50,16 @@ def segmented(data: Data, rows: Table, by: str | None, *, unit: str = "user_id")
     ------
     UnknownSegment
         If neither people nor accounts have such a column.
+    MissingTable
+        If it is a column of people or of accounts, and the data have no such table.
     """
     if by is None:
         return rows
     known = segments(data)
     if by not in known:
+        for name in ("users", "accounts"):
+            if by in TABLES[name].names and not data.has(name):
+                raise MissingTable(name, data.everything, one_row=TABLES[name].one_row)
         raise UnknownSegment(by, known)
     # An amount that names no currency is in the product's own.
     none = data.playbook.product.currency if by == "currency" else NONE
