@@ -23,9 +23,13 @@ $(VENV)/ready-for-tests: requirements-dev.txt $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-report: $(VENV)/ready ## run all notebooks on the bundled sample, write reports/
+report: $(VENV)/ready reports/glossary.html ## run all notebooks on the bundled sample, write reports/
 	@echo "Running the notebooks on the bundled sample."
 	@$(BIN)/plgkit report
+
+reports/glossary.html: $(VENV)/ready $(shell find plgkit -name '*.py' 2>/dev/null)
+	@echo "Writing the glossary."
+	@$(BIN)/plgkit glossary --html $@
 
 test: $(VENV)/tests-passed ## run every test, also in real engines and a real browser
 	@echo "All tests have passed on these very files. (To run them again: rm $(VENV)/tests-passed)"
@@ -50,7 +54,7 @@ $(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
 	@touch $@
 
 bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
-	@for each in reports sample measures ledger; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
+	@for each in reports sample measures ledger scores experiments; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
 
 simulate: $(VENV)/ready-for-tests ## hold intervals and aha candidates against the truth of many made-up companies
 	@$(BIN)/python bench/coverage.py --runs 500 --reference 3000 --work build/coverage
