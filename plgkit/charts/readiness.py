@@ -50,7 +50,7 @@ def calibration(frame: pd.DataFrame, *, by: str | None = None, unit: str | None 
         part = part.sort_values("points_from")
         x = [places[start] + (turn - (len(parts) - 1) / 2) * 0.16 for start in part["points_from"]]
         ax.vlines(x, part["low"] * axis.times, part["high"] * axis.times, color=_HUES[turn], alpha=0.4, linewidth=4)
-        ax.plot(x, part["value"] * axis.times, "o-", color=_HUES[turn], linewidth=1.2, markersize=7, label=told(name) if by else None)
+        ax.plot(x, part["value"] * axis.times, "o-", color=_HUES[turn], linewidth=1.2, markersize=7, clip_on=False, label=told(name) if by else None)
         said.append((f"{told(name)}: " if by else "") + ", ".join(
             f"{told(band)} {number(value, unit)} of {n:,.0f}" for band, value, n in zip(
                 part["band"], part["value"], part["denominator"], strict=True)))
