@@ -44,6 +44,12 @@ def test_neither_order_nor_how_alike_accounts_are_grouped_changes_a_bit(of):
     assert of(part, base, counts) == pytest.approx(of(np.repeat(part, counts), np.repeat(base, counts), np.ones(counts.sum())))
 
 
+def test_of_the_largest_there_is_an_interval_only_where_they_are_five():
+    assert np.isnan(retained.largest([100.0, 10.0], [4, 36], 0.1)[1:]).all()
+    assert retained.largest([100.0, 10.0], [5, 45], 0.1)[0] == pytest.approx(500 / 950)
+    assert np.isnan(retained.largest([10.0], [200], 0.1)[1:]).all()  # all alike: nobody is larger than others
+
+
 def test_without_a_base_there_is_nothing():
     for of in (retained.lost, retained.kept, retained.gained, retained.against, retained.mean):
         assert np.isnan(of([], [], [])).all()

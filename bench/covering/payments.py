@@ -49,7 +49,7 @@ def _brought() -> list[Case]:
         Case("revenue per trial", "conversion.revenue_per_trial", sums.trial_revenue(90), _Q, _QUARTERLY),
         *(Case(f"revenue of the largest {share:.0%}", "expansion.concentration", sums.amounts, _M, {},
                (name, f"{name}_low", f"{name}_high"), kind="pool", come_to=sums.largest(share))
-          for name, share in (("top_1", 0.01), ("top_5", 0.05), ("top_10", 0.1))),
+          for name, share in (("top_5", 0.05), ("top_10", 0.1))),
         Case("lifetime value: formula", "expansion.lifetime_value", sums.lives, {"method": "formula"}, kind="sums",
              come_to=sums.worth("formula", 60)),
         Case("lifetime value: survival, 12 months", "expansion.lifetime_value", sums.lives, {"method": "survival"},

@@ -19,6 +19,7 @@ from plgkit.stats.intervals import Floats, as_floats
 
 FEWEST = 5
 """With fewer accounts there is no interval: what one more would do is anybody's guess."""
+_NONE_AT_ALL = 1e-9
 Spanned = tuple[float, float, float]
 _NONE: Spanned = (np.nan, np.nan, np.nan)
 
@@ -191,6 +192,40 @@ def total(amounts: ArrayLike, counts: ArrayLike, *, level: float = 0.95) -> Span
         return whole, np.nan, np.nan
     margin = math.exp(_student(_freedom(value, value, people), level) / math.sqrt(_worth(value, people)))
     return whole, whole / margin, whole * margin
+
+
+def largest(amounts: ArrayLike, counts: ArrayLike, share: float, *, level: float = 0.95) -> Spanned:
+    """Part of all money that the largest accounts bring, such as the largest tenth of them: value, low, high.
+
+    The part of accounts is rounded up to whole ones. The interval is symmetric in the logarithm of the odds, by Student's t,
+    from what each account moves the part by. Below five of the largest there is none: on them everything hangs.
+
+    Examples
+    --------
+    >>> [round(each, 3) for each in largest([100.0, 10.0], [5, 95], 0.1)]
+    [0.379, 0.212, 0.581]
+
+    References
+    ----------
+    Cowell and Flachaire, "Income distribution and inequality measurement: the problem of extreme values", Journal of Econometrics
+    141 (2007), 1044-1072: why resampling is too sure of what the largest have.
+    """
+    order = np.argsort(-as_floats(amounts), kind="stable")
+    value, people = as_floats(amounts)[order], as_floats(counts)[order]
+    size = round(_sum(people))
+    most = -(-size * round(share * 10_000) // 10_000)
+    whole, before = _sum(value, people), np.cumsum(people) - people
+    part = _sum(value, np.clip(most - before, 0, people)) / whole
+    if most < FEWEST or part >= 1:
+        return part, np.nan, np.nan
+    last = value[np.searchsorted(np.cumsum(people), most)]
+    moves = np.maximum(value - last, 0) + last * most / size - part * value
+    spread = math.sqrt(_sum(moves, moves, people) * size / (size - 1)) / whole
+    if spread < _NONE_AT_ALL:
+        return part, np.nan, np.nan
+    half = _student(_freedom(value, moves, people), level) * spread / (part * (1 - part))
+    odds = part / (1 - part)
+    return part, 1 / (1 + math.exp(half) / odds), 1 / (1 + math.exp(-half) / odds)
 
 
 def _sum(*columns: Floats) -> float:

@@ -20,7 +20,7 @@ from plgkit.metrics.registry import measure
 from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
-from plgkit.stats import money, retained
+from plgkit.stats import retained
 
 Kept = Literal["net", "gross"]
 _SPANS = {"net": retained.kept, "gross": retained.not_lost}
@@ -200,13 +200,13 @@ def _tops(cells: pd.DataFrame, level: float) -> dict[str, float]:
     whole, n = int(amounts @ counts), int(counts.sum())
     found = {"accounts": n, "revenue": whole / ledger.MINOR, "largest": float(amounts.max() / whole)}
     for name, share in _TOPS.items():
-        value, low, high = money.of_largest(amounts, counts, share, level=level)
+        value, low, high = retained.largest(amounts, counts, share, level=level)
         found |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return found
 
 
 @measure(shape="table", unit="share of revenue", better="lower", reads="subscriptions", finish=_as_concentration,
-         interval="bootstrap over accounts")
+         interval="logistic, Student's t, from what each account moves the share by")
 def concentration(data: Data, *, by: str | None = None, grain: Grain = "month") -> Table:
     """Share of recurring revenue that rests on the largest accounts, at the end of the period.
 
@@ -225,7 +225,7 @@ def concentration(data: Data, *, by: str | None = None, grain: Grain = "month") 
     -------
     One row per period with revenue: period, accounts (paying), revenue (currency a month), largest (the share of
     the largest account), top_1, top_5, top_10 (those of the largest 1, 5 and 10 % of accounts), each with an interval (top_1_low,
-    top_1_high and so on; none below five accounts), complete.
+    top_1_high and so on; none where the largest are fewer than five accounts), complete.
 
     Examples
     --------
