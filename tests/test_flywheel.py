@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -191,3 +192,11 @@ def test_the_command_answers_one_question_at_a_time():
     assert asked.stdout.split("\n")[1].split()[:2] == ["2026-08-01", "signups"]
     both = CliRunner().invoke(flywheel_command, ["--levers", "--backtest"])
     assert (both.exit_code, "ask different questions: give one of them" in both.stderr) == (2, True)
+
+
+def test_the_kept_back_tests_say_what_the_page_says():
+    kept = pd.read_csv(Path(__file__).resolve().parents[1] / "docs" / "flywheel.csv").set_index(["outcome", "held", "ahead"])
+    quarter = kept.xs(3, level="held")["inside"]
+    assert (quarter.loc[["people", "signups"]] >= 0.85).all()
+    assert (quarter.loc["revenue"] >= 0.85).all()
+    assert (kept["inside"] >= 0.75).all()
