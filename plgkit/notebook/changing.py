@@ -55,8 +55,16 @@ def taken_apart(data: Data, card: pd.DataFrame, columns: str, *, measure: str = 
         except (NothingToSplit, LookupError):
             continue
         parts.attrs["label"] = labels.get(name, name)
-        return parts
+        return _with_groups(parts, cuts[0])
     return change(data, measure or _ELSE[-1], by=cuts, grain=grain, pooled=_SPANS)
+
+
+def _with_groups(parts: pd.DataFrame, first: str) -> pd.DataFrame:
+    """The columns that have more than one group."""
+    groups = parts.groupby("by")["segment"].transform("nunique")
+    if not (groups > 1).any():
+        raise MissingGroups(first, None)
+    return parts[groups > 1].reset_index(drop=True)
 
 
 def _likely(card: pd.DataFrame) -> list[str]:
