@@ -20,8 +20,8 @@ def _time(column: str) -> str:
 _AT = (f"coalesce({_time('event_time')}, {_time('client_event_time')} + ({_time('server_received_time')} - {_time('client_upload_time')}), "
        f"{_time('client_event_time')})")
 _SEEN = f"coalesce({_time('server_upload_time')}, {_time('server_received_time')})"
-_ACCOUNT = "coalesce(json_extract_string(\"groups\", '$.\"company\"[0]'), json_extract_string(\"groups\", '$.\"company\"'), json_extract_string(\"groups\", '$.\"org\"'))"
-_EVENT_ID = '''coalesce("$insert_id", uuid, _insert_id, ''' + made_id("device_id", "user_id", "event_type", "event_time", "event_properties") + ")"
+_ACCOUNT = "coalesce(" + ", ".join(f"TRY(json_extract_string(groups, '{path}'))" for path in ("$.company[0]", "$.company", "$.org[0]", "$.org")) + ")"
+_EVENT_ID = '''coalesce("$insert_id", insert_id, uuid, _insert_id, ''' + made_id("device_id", "user_id", "event_type", "event_time", "event_properties") + ")"
 _COLUMNS = ("$insert_id", "_insert_id", "insert_id", "uuid", "id", "user_id", "device_id", "session_id", "event_type", "event_time", "client_event_time",
             "client_upload_time", "server_received_time", "server_upload_time", "processed_time", "event_properties", "user_properties", "groups",
             "group_properties", "country", "amplitude_id", "app", "ip_address", "data", "event_id", "event_type_id", "_fivetran_synced")

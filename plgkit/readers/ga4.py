@@ -16,7 +16,7 @@ _TYPED = '\'[{"key":"VARCHAR","value":{"string_value":"VARCHAR","int_value":"VAR
 
 
 def _map(column: str) -> str:
-    return f"map_from_entries(list_transform(coalesce(from_json({column}, {_TYPED}), []), p -> {{'k': p.key, 'v': {_VALUE}}}))"
+    return f"TRY(map_from_entries(list_transform(coalesce(from_json({column}, {_TYPED}), []), p -> {{'k': p.key, 'v': {_VALUE}}})))"
 
 
 _PARAMS, _OF_USER = _map("event_params"), _map("user_properties")
@@ -34,7 +34,7 @@ _EVENTS = Feed(
                    user_pseudo_id || '.' || {_SESSION} AS session_id,
                    CASE WHEN ({_PARAMS})['page_location'] LIKE '%gclid=%' THEN 'paid_search'
                         ELSE {channel(within('medium', 'traffic_source'), within('source', 'traffic_source'), f"({_PARAMS})['page_referrer']")} END AS channel,
-                   nullif(CAST(json_merge_patch(to_json({_PARAMS}), rest) AS VARCHAR), '{{}}') AS properties FROM rows""",
+                   nullif(CAST(json_merge_patch(coalesce(to_json({_PARAMS}), '{{}}'), rest) AS VARCHAR), '{{}}') AS properties FROM rows""",
         "links": links("user_pseudo_id", "user_id", _AT, "identify"),
         "people": f"""
             SELECT user_id AS known_id, {_AT} AS said_at, {within('country', 'geo')} AS country, ({_OF_USER})['role'] AS role FROM rows

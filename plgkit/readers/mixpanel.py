@@ -14,10 +14,19 @@ CONTROL = ("$identify", "$create_alias", "$merge", "$experiment_started")
 _TIME = within("time")
 _AT = local(epoch(_TIME))
 _ID, _DEVICE = within("distinct_id"), within("$device_id")
-_ANONYMOUS = f"(starts_with({_ID}, '$device:') OR coalesce({_ID} = {_DEVICE}, false)) AND {within('$user_id')} IS NULL"
-_KNOWN, _UNKNOWN = f"CASE WHEN NOT ({_ANONYMOUS}) THEN coalesce({within('$user_id')}, {_ID}) END", f"CASE WHEN {_ANONYMOUS} THEN {_ID} END"
-_ROW = f"coalesce({within('$insert_id')}, {made_id('event', 'properties')})"
-_MERGED = "from_json(json_extract(properties, '$.\"$distinct_ids\"'), '[\"VARCHAR\"]')"
+_BEFORE = within("$distinct_id_before_identity")
+_SENT_AS = f"coalesce({_BEFORE}, {_ID})"
+_ANONYMOUS = f"(starts_with({_SENT_AS}, '$device:') OR coalesce({_SENT_AS} = {_DEVICE}, false)) AND {within('$user_id')} IS NULL"
+_KNOWN, _UNKNOWN = f"CASE WHEN NOT ({_ANONYMOUS}) THEN coalesce({within('$user_id')}, {_ID}) END", f"CASE WHEN {_ANONYMOUS} THEN {_SENT_AS} END"
+_MERGED = "TRY(from_json(json_extract(properties, '$.\"$distinct_ids\"'), '[\"VARCHAR\"]'))"
+
+
+def _row(insert_id: str, moment: str) -> str:
+    """Mixpanel takes rows with one $insert_id for one event if they are of one day."""
+    return f"{insert_id} || '.' || strftime({moment}, '%Y%m%d')"
+
+
+_ROW = f"coalesce({_row(within('$insert_id'), _AT)}, {made_id('event', 'properties')})"
 
 _EVENTS = Feed(
     "events", {"event": None, "properties": None}, ("event", "properties"),
@@ -31,7 +40,8 @@ _EVENTS = Feed(
                    {properties()} AS properties FROM rows WHERE event NOT IN ({listed(CONTROL)})""",
         "links": " UNION ALL ".join([
             links(within("$anon_id"), within("$identified_id"), _AT, "identify", "event = '$identify'"),
-            links(within("$distinct_id_before_identity"), _ID, _AT, "identify", f"NOT ({_ANONYMOUS})"),
+            links(_BEFORE, _ID, _AT, "identify", _ANONYMOUS),
+            links(_BEFORE, _ID, _AT, "merge", f"NOT ({_ANONYMOUS})"),
             links(_DEVICE, within("$user_id"), _AT, "identify"),
             links(f"'$device:' || {_DEVICE}", within("$user_id"), _AT, "identify"),
             links(within("alias"), _ID, _AT, "alias", "event = '$create_alias'"),
@@ -46,19 +56,22 @@ _EVENTS = Feed(
     needs={"event": "it has no event", f"coalesce({_ID}, {within('$distinct_ids')})": "it has no distinct_id",
            _AT: "its time cannot be read"})
 _TABLE_AT = local(written("time"))
+_TABLE_ANONYMOUS = "coalesce(coalesce(distinct_id_before_identity, distinct_id) = device_id, false)"
 _TABLE = Feed(
     "table", {"name": None, "time": None, "distinct_id": None},
     ("name", "time", "distinct_id", "properties", "insert_id", "mp_processing_time_ms", "device_id", "distinct_id_before_identity", "mp_country_code",
      "_file", "_line", "_fivetran_id", "_fivetran_synced", "event_id"),
     {
         "events": f"""
-            SELECT coalesce(insert_id, _fivetran_id) AS event_id, name AS event, {_TABLE_AT} AS occurred_at, {epoch('mp_processing_time_ms')} AS received_at,
-                   CASE WHEN NOT coalesce(distinct_id = device_id, false) THEN distinct_id END AS known_id,
-                   CASE WHEN coalesce(distinct_id = device_id, false) THEN distinct_id END AS anonymous_id,
+            SELECT coalesce({_row('insert_id', _TABLE_AT)}, _fivetran_id) AS event_id, name AS event, {_TABLE_AT} AS occurred_at, {epoch('mp_processing_time_ms')} AS received_at,
+                   CASE WHEN NOT ({_TABLE_ANONYMOUS}) THEN distinct_id END AS known_id,
+                   CASE WHEN {_TABLE_ANONYMOUS} THEN coalesce(distinct_id_before_identity, distinct_id) END AS anonymous_id,
                    {properties()} AS properties FROM rows""",
-        "links": links("distinct_id_before_identity", "distinct_id", _TABLE_AT, "identify"),
+        "links": " UNION ALL ".join([
+            links("distinct_id_before_identity", "distinct_id", _TABLE_AT, "identify", _TABLE_ANONYMOUS),
+            links("distinct_id_before_identity", "distinct_id", _TABLE_AT, "merge", f"NOT ({_TABLE_ANONYMOUS})")]),
         "people": f"""
-            SELECT distinct_id AS known_id, {_TABLE_AT} AS said_at, mp_country_code AS country FROM rows WHERE NOT coalesce(distinct_id = device_id, false)
+            SELECT distinct_id AS known_id, {_TABLE_AT} AS said_at, mp_country_code AS country FROM rows WHERE NOT ({_TABLE_ANONYMOUS})
             QUALIFY row_number() OVER (PARTITION BY distinct_id, mp_country_code ORDER BY said_at) = 1""",
     },
     needs={"name": "it has no event", "distinct_id": "it has no distinct_id", _TABLE_AT: "its time cannot be read"})

@@ -9,13 +9,14 @@ _SOCIAL = "facebook|instagram|linkedin|twitter|t\\.co|tiktok|youtube|reddit|pint
 
 
 def within(name: str, column: str = "properties") -> str:
-    """A value of a JSON object as text."""
-    return f"json_extract_string({column}, '$.\"{name}\"')"
+    """A value of a JSON object as text; none where the column holds no JSON."""
+    return f"TRY(json_extract_string({column}, '$.\"{name}\"'))"
 
 
 def properties(column: str | None = "properties", rest: str = "rest") -> str:
     """A row's own properties with the columns that nobody knows; NULL where there are none."""
-    whole = f"json_merge_patch(coalesce(CASE WHEN json_valid({column}) THEN {column} END, '{{}}'), {rest})" if column else rest
+    own = f"CASE WHEN json_valid({column}) THEN {column} WHEN {column} IS NOT NULL THEN json_object('{column}', {column}) ELSE '{{}}' END"
+    whole = f"json_merge_patch({own}, {rest})" if column else rest
     return f"nullif(CAST({whole} AS VARCHAR), '{{}}')"
 
 

@@ -6,6 +6,8 @@ names it as the one before; all others are people. `$identify`, aliases and the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plgkit.readers.feeds import Feed, Reader
 from plgkit.readers.phrases import channel, links, listed, properties, within
 from plgkit.readers.times import any_time
@@ -53,6 +55,15 @@ _EVENTS = Feed(
             WHERE event = 'survey sent' AND try_cast({within('$survey_response')} AS DOUBLE) IS NOT NULL""",
     },
     needs={"distinct_id": "it has no distinct_id", "event": "it has no event", _AT: "its timestamp cannot be read"})
+_FLAT = "list_filter(json_keys(rest), name -> {}starts_with(name, 'properties.'))"
+_VALUES = "to_json(map_from_entries(list_transform({names}, name -> {{'k': {key}, 'v': json_extract(rest, '$.\"' || replace(name, '\"', '\\\"') || '\"')}})))"
+_OWN = _VALUES.format(names=_FLAT.format(""), key="substr(name, 12)")
+_REST = _VALUES.format(names=_FLAT.format("NOT "), key="name")
+# The table of the web page has a column for each property.
+_TABLE = replace(
+    _EVENTS, name="table of events", telling={"id": None, "distinct_id": None, "event": None, "timestamp": None, "person": None},
+    makes={name: query.replace("FROM rows", f"FROM (SELECT * REPLACE (CAST({_OWN} AS VARCHAR) AS properties, {_REST} AS rest) FROM rows)")
+           for name, query in _EVENTS.makes.items()})
 _PERSONS = Feed(
     "persons", {"distinct_id": None, "person_id": None, "person_version": None},
     ("distinct_id", "person_id", "_inserted_at", "properties", "team_id", "person_version", "person_distinct_id_version", "created_at"),
@@ -60,4 +71,4 @@ _PERSONS = Feed(
                          'merge' AS how FROM rows WHERE person_id IS NOT NULL"""},
     needs={"distinct_id": "it has no distinct_id"})
 
-READER = Reader("posthog", (_EVENTS, _PERSONS))
+READER = Reader("posthog", (_EVENTS, _TABLE, _PERSONS))

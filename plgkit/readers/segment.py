@@ -32,7 +32,7 @@ def _events(event: str, where: str = "true", *, page: bool = False) -> str:
 
 _EXPERIMENT = ("experiment viewed", "experiment_viewed")
 _TRACKS = Feed(
-    "tracks", {"event": None, "received_at": None, "anonymous_id": None}, (*_COMMON, "event", "event_text", "experiment_name", "variation_name", "experiment_id"),
+    "tracks", {"event": None, "received_at": None}, (*_COMMON, "event", "event_text", "experiment_name", "variation_name", "experiment_id"),
     {"events": _events("coalesce(event_text, event)", f"lower(event) NOT IN ({listed(_EXPERIMENT)})"),
      "links": _LINK,
      "exposures": f"""
@@ -40,14 +40,14 @@ _TRACKS = Feed(
         WHERE lower(event) IN ({listed(_EXPERIMENT)}) AND variation_name IS NOT NULL AND coalesce(experiment_name, experiment_id) IS NOT NULL"""},
     needs={"event": "it has no event", **_NEEDS})
 _PAGES = Feed(
-    "pages", {"received_at": None, "anonymous_id": None, "id": None}, (*_COMMON, "name"),
+    "pages", {"received_at": None, "id": None}, (*_COMMON, "name"),
     {"events": _events("'page viewed'", page=True), "links": _LINK}, files=("pages*",), needs=_NEEDS)
 _SCREENS = Feed(
-    "screens", {"received_at": None, "anonymous_id": None, "id": None}, (*_COMMON, "name"),
+    "screens", {"received_at": None, "id": None}, (*_COMMON, "name"),
     {"events": _events("'screen viewed'"), "links": _LINK}, files=("screens*",), needs=_NEEDS)
 _PEOPLE = "SELECT user_id AS known_id, {at} AS said_at, {account} AS account_id, country, role{more} FROM rows WHERE user_id IS NOT NULL"
 _IDENTIFIES = Feed(
-    "identifies", {"user_id": None, "received_at": None, "anonymous_id": None}, (*_COMMON, "company_id", "country", "role", "created_at"),
+    "identifies", {"user_id": None, "received_at": None}, (*_COMMON, "company_id", "country", "role", "created_at"),
     {"links": _LINK, "people": _PEOPLE.format(at=_AT, account=f"coalesce(company_id, {_ACCOUNT})", more=f", {any_time('created_at')} AS signed_up_at")},
     files=("identifies*",), needs=_NEEDS)
 _USERS = Feed(

@@ -1,0 +1,94 @@
+"""A large export of PostHog's made up and imported: megabytes a second, peak memory, a second run, a day's file more."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+START = datetime(2025, 1, 1, tzinfo=timezone.utc)
+IMPORT = ("import sys, resource, plgkit.readers as r; d = r.import_export('posthog', sys.argv[1], out=sys.argv[2]); "
+          "print(d.read, d.new_files, d.tables.get('events'), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)")
+PAGES = [f"https://app.example.com/{name}/{number}" for name in ("board", "card", "report", "settings") for number in range(200)]
+EVENTS = ("$pageview", "card moved", "card created", "report opened", "comment written", "file attached", "invite sent")
+
+
+def main() -> None:
+    """Measure imports in processes of their own, so that memory is each one's own."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--gb", type=float, default=0.5, help="size of the export before compression")
+    ask.add_argument("--days", type=int, default=180, help="days over which the events lie")
+    ask.add_argument("--files", type=int, default=1, help="files into which they are cut, by time")
+    ask.add_argument("--gz", action="store_true", help="compress the files")
+    ask.add_argument("--work", default=None, help="folder to work in; a temporary one by default")
+    asked = ask.parse_args()
+    work = Path(asked.work or tempfile.mkdtemp())
+    export, out = work / "export", work / "out"
+    shutil.rmtree(work, ignore_errors=True)
+    export.mkdir(parents=True)
+    rows, size = written(export, int(asked.gb * 1e9), days=asked.days, files=asked.files, gz=asked.gz)
+    print(f"{rows:,} events, {size / 1e9:.2f} GB in {asked.files} file(s) over {asked.days} days", flush=True)
+    first, (read, _files, events, peak) = measured(export, out)
+    print(f"first import     {first:7.1f} s  {size / 1e6 / first:6.1f} MB/s  {int(read):,} rows read, {int(events):,} events  peak {int(peak)} MiB", flush=True)
+    again, (read, _files, _events, peak) = measured(export, out)
+    print(f"again            {again:7.1f} s  {int(read):,} rows read  peak {int(peak)} MiB", flush=True)
+    day = rows // asked.days
+    written(export, 10**18, days=1, files=1, gz=asked.gz, rows=day, start=START + timedelta(days=asked.days), name="later", seed=2)
+    later, (read, _files, events, peak) = measured(export, out)
+    print(f"a day more       {later:7.1f} s  {int(read):,} rows read, {int(events):,} events  peak {int(peak)} MiB", flush=True)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def measured(export: Path, out: Path) -> tuple[float, list[str]]:
+    """Seconds of an import, and what it says of itself."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", IMPORT, str(export), str(out)], check=True, capture_output=True, text=True)
+    return time.perf_counter() - start, done.stdout.split()
+
+
+def written(folder: Path, size: int, *, days: int, files: int, gz: bool, rows: int | None = None, start: datetime = START, name: str = "part",
+            seed: int = 1) -> tuple[int, int]:
+    """Write rows until there are so many bytes, evenly over the days; how many rows and bytes."""
+    draw = random.Random(seed)
+    sample = sum(len(line) for line in (_line(draw, number, start, start.isoformat()) for number in range(200))) / 200
+    rows = rows or int(size / sample)
+    people = max(100, rows // 60)
+    step, done = timedelta(days=days) / rows, 0
+    for part in range(files):
+        path = folder / f"{name}-{part:04d}.jsonl{'.gz' if gz else ''}"
+        with gzip.open(path, "wb", compresslevel=1) if gz else path.open("wb") as stream:
+            for number in range(rows * part // files, rows * (part + 1) // files):
+                moment = start + number * step
+                line = _line(draw, number, moment, (moment + timedelta(seconds=draw.random() * 9)).isoformat(), people)
+                done += stream.write(line)
+    return rows, done
+
+
+def _line(draw: random.Random, number: int, moment: datetime, arrived: str, people: int = 100) -> bytes:
+    person = int(people * draw.random() ** 2)
+    device, known = f"0187c5f8-2b10-7e1c-9a51-{person:012x}", draw.random() > 0.2
+    chance = draw.random()
+    event = "$identify" if known and chance < 0.02 else EVENTS[int(chance * len(EVENTS))]
+    properties = {
+        "$current_url": draw.choice(PAGES), "$device_id": device, "$lib": "web", "$lib_version": "1.68.1", "$session_id": f"{device}-{moment:%Y%m%d}",
+        "$browser": "Chrome", "$browser_version": 124, "$os": "Mac OS X", "$screen_width": 1920, "$screen_height": 1080, "$referring_domain": "www.google.com",
+        "$insert_id": f"{draw.getrandbits(64):x}", "$groups": {"company": f"company_{person // 5}"}, "seats": person % 9, "text": f"{draw.getrandbits(400):x}"}
+    if event == "$identify":
+        properties["$anon_distinct_id"] = device
+    return (json.dumps({
+        "uuid": f"{draw.getrandbits(128):032x}", "timestamp": moment.isoformat(), "created_at": arrived, "event": event,
+        "properties": properties, "distinct_id": f"person_{person}" if known else device, "elements_chain": "",
+        "person_properties": {"email": f"p{person}@example.com", "plan": "free"}, "person_id": f"{person:032x}", "inserted_at": arrived}) + "\n").encode()
+
+
+if __name__ == "__main__":
+    main()
