@@ -6,16 +6,15 @@ import argparse
 import gzip
 import json
 import random
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-START = datetime(2025, 1, 1, tzinfo=timezone.utc)
+START = datetime(2025, 1, 1, tzinfo=UTC)
 IMPORT = ("import sys, resource, plgkit.readers as r; d = r.import_export('posthog', sys.argv[1], out=sys.argv[2]); "
           "print(d.read, d.new_files, d.tables.get('events'), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)")
 PAGES = [f"https://app.example.com/{name}/{number}" for name in ("board", "card", "report", "settings") for number in range(200)]

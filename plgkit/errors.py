@@ -245,8 +245,8 @@ class UnequalLines(PlgkitError, ArithmeticError):
             f"{number:,.2f}. Nothing is shown, because one of the two is wrong; were rows added to 'subscriptions' in between?")
 
 
-class UnreadableExport(BadSource):
-    """A file of an export that cannot be read at all."""
+class DiskFull(PlgkitError, OSError):
+    """No room for what is being written."""
 
     def __init__(self, file: str, fault: str):
         super().__init__(f"The file {file!r} {fault}.")
@@ -283,3 +283,5 @@ class UnknownLever(PlgkitError, ValueError):
 
     def __init__(self, name: str, known: Iterable[str]):
         super().__init__(f"The flywheel does not turn by {name!r}. {nearest(name, known)}")
+    def __init__(self, folder: object):
+        super().__init__(f"The disk is full on which {folder} lies. What was read is kept: make room and run the same again.")

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from plgkit.readers.feeds import KINDS, STAGED, Reader, reader
 from plgkit.readers.identity import Link, people
-from plgkit.readers.staging import SEEN
+from plgkit.readers.staging import SEEN, in_one_step
 
 DONE = "gathered.json"
 
@@ -35,8 +35,7 @@ def gather(connection: duckdb.DuckDBPyConnection, staged: Path, out: Path) -> di
     for table, months in state["months"].items():
         if rows := sum(rows for _, rows in months.values()):
             state["rows"][table] = rows
-    (staged / DONE).with_suffix(".partial").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    os.replace((staged / DONE).with_suffix(".partial"), staged / DONE)
+    in_one_step(staged / DONE, state)
     return state
 
 
@@ -249,10 +248,12 @@ def _written(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> i
     """Write a query's rows in one step; no rows, no file."""
     partial = path.with_name(f".{path.name}")
     quoted = str(partial).replace("'", "''")
-    rows = connection.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
-    if rows:
-        os.replace(partial, path)
-    else:
+    try:
+        rows = connection.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+        if rows:
+            os.replace(partial, path)
+        else:
+            path.unlink(missing_ok=True)
+    finally:
         partial.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
     return rows

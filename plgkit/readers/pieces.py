@@ -8,7 +8,9 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -32,7 +34,7 @@ class Piece:
     size: int
     digest: str
     path: Path
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 def pieces(path: Path) -> list[Piece]:
@@ -59,7 +61,7 @@ def _in_file(file: Path, root: Path) -> Iterator[Piece]:
     form = _form(file.name)
     if form is None:
         return
-    yield Piece(name, form, size, _digest(file), file, lambda: _opened(file.open("rb"), file.name))
+    yield Piece(name, form, size, _digest(file), file, lambda: _opened(file))
 
 
 def _in_zip(file: Path, name: str) -> Iterator[Piece]:
@@ -70,17 +72,14 @@ def _in_zip(file: Path, name: str) -> Iterator[Piece]:
     except BROKEN as error:
         fault = f"it is no whole zip archive: {error}"
 
-        def broken() -> IO[bytes]:
+        def broken() -> AbstractContextManager[IO[bytes]]:
             raise zipfile.BadZipFile(fault)
 
         yield Piece(name, "csv", file.stat().st_size, whole, file, broken)
         return
     for member in sorted(members, key=lambda each: each.filename):
-        def opened(inner: str = member.filename) -> IO[bytes]:
-            return _opened(zipfile.ZipFile(file).open(inner), inner)
-
         digest = hashlib.sha256(f"{whole}|{member.filename}|{member.CRC}".encode()).hexdigest()[:20]
-        yield Piece(f"{name}/{member.filename}", _form(member.filename) or "json", member.file_size, digest, file, opened)
+        yield Piece(f"{name}/{member.filename}", _form(member.filename) or "json", member.file_size, digest, file, partial(_opened, file, member.filename))
 
 
 def _form(name: str) -> str | None:
@@ -88,8 +87,15 @@ def _form(name: str) -> str | None:
     return next((form for ending, form in TEXTS.items() if plain.endswith(ending)), None)
 
 
-def _opened(stream: IO[bytes], name: str) -> IO[bytes]:
-    return gzip.GzipFile(fileobj=stream) if name.lower().endswith(".gz") else stream  # type: ignore[return-value]
+@contextmanager
+def _opened(file: Path, member: str | None = None) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        stream: IO[bytes] = stack.enter_context(file.open("rb"))
+        if member is not None:
+            stream = stack.enter_context(stack.enter_context(zipfile.ZipFile(stream)).open(member))
+        if (member or file.name).lower().endswith(".gz"):
+            stream = stack.enter_context(gzip.GzipFile(fileobj=stream))  # type: ignore[arg-type,assignment]
+        yield stream
 
 
 def _digest(file: Path) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from plgkit.errors import BadParameter, BadSource, Busy, NoData, nearest
+from plgkit.errors import BadParameter, BadSource, Busy, DiskFull, NoData, PlgkitError, nearest
 from plgkit.readers.feeds import KINDS, Reader, reader
+from plgkit.readers.pieces import BREAKS_OFF
 
 STAGED_IN, SET_ASIDE = ".import", "set_aside.csv"
 
@@ -62,6 +66,7 @@ def import_export(kind: str, path: str | Path, *, out: str | Path, times_in: str
     Busy
         If another import is writing to the folder.
     """
+    import duckdb
     from filelock import FileLock, Timeout
 
     source, target, made_by = Path(path), Path(out), reader(kind)
@@ -69,13 +74,26 @@ def import_export(kind: str, path: str | Path, *, out: str | Path, times_in: str
     if not source.exists():
         raise BadSource(f"{source} is not there.")
     staged = target / STAGED_IN
-    staged.mkdir(parents=True, exist_ok=True)
-    (staged / ".gitignore").write_text("*\n", encoding="utf-8")
     try:
+        staged.mkdir(parents=True, exist_ok=True)
+        (staged / ".gitignore").write_text("*\n", encoding="utf-8")
         with FileLock(staged / "lock", timeout=0):
             return _imported(made_by, source, target, staged, tell or (lambda *_: None), times_in)
     except Timeout:
         raise Busy(target) from None
+    except PlgkitError:
+        raise
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        if _is_full(error):
+            raise DiskFull(target) from error
+        if isinstance(error, OSError):
+            raise BadSource(f"{error.filename or target} cannot be read or written: {error.strerror or error}.") from error
+        raise
+
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, "errno", None) == errno.ENOSPC or any(
+        each in str(error) for each in (os.strerror(errno.ENOSPC), "max_temp_directory_size"))
 
 
 def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: Callable[[str, int, int], None], zone: str) -> Imported:
@@ -84,6 +102,7 @@ def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: C
     from plgkit.readers.staging import database, stage
 
     found, folder, spill = pieces(source), staged / made_by.kind, staged / "spill"
+    shutil.rmtree(spill, ignore_errors=True)
     connection = database(spill)
     read = known = new = 0
     try:
@@ -102,7 +121,7 @@ def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: C
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
     if not state["rows"]:
-        why = "; ".join(f"{rows:,} rows: {reason}" for reason, rows in set_aside.items())
+        why = "; ".join(f"{_rows(rows, 'row')}: {reason}" for reason, rows in set_aside.items())
         raise NoData(f"Nothing in {source} could be read as an export of {KINDS[made_by.kind].partition(':')[0]}"
                      + (f" ({why})." if why else "."))
     return Imported(target, state["rows"], read, new, known, set_aside, state["identity"]["conflicts_in_all"],
@@ -124,11 +143,26 @@ def _set_aside(connection, staged: Path, target: Path) -> dict[str, int]:
         path.unlink(missing_ok=True)
         return {}
     listed = ", ".join("'" + str(each).replace("'", "''") + "'" for each in files)
-    rows = f"SELECT * FROM read_parquet([{listed}])"
+    connection.execute("CREATE OR REPLACE TEMP TABLE brought AS SELECT unnest($1) AS file", [_brought_whole(staged)])
+    # Where a file broke off, that is settled once it was brought whole.
+    rows = (f"SELECT DISTINCT * FROM read_parquet([{listed}]) "
+            f"WHERE NOT (starts_with(reason, '{BREAKS_OFF}') AND file IN (SELECT file FROM brought))")
+    reasons = dict(connection.execute(f"SELECT reason, count(*) FROM ({rows}) GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
+    if not reasons:
+        path.unlink(missing_ok=True)
+        return {}
     partial = path.with_name(f".{SET_ASIDE}")
-    connection.execute(f"COPY ({rows} ORDER BY file, line) TO '{str(partial).replace(chr(39), chr(39) * 2)}' (HEADER)")
-    partial.replace(path)
-    return dict(connection.execute(f"SELECT reason, count(*) FROM ({rows}) GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
+    try:
+        connection.execute(f"COPY ({rows} ORDER BY ALL) TO '{str(partial).replace(chr(39), chr(39) * 2)}' (HEADER)")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return reasons
+
+
+def _brought_whole(staged: Path) -> list[str]:
+    states = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(staged.glob("*/*/state.json"))]
+    return [state["file"] for state in states if state["whole"] and not state["breaks_off"]]
 
 
 def _playbook(target: Path, made_by: Reader, tables: Mapping[str, int]) -> Path:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from plgkit.readers.feeds import Feed, Reader
 from plgkit.readers.phrases import made_id
-from plgkit.readers.pieces import Piece
+from plgkit.readers.pieces import BREAKS_OFF, Piece
 from plgkit.readers.rows import Batch, batches
 
 STATE = "state.json"
@@ -70,14 +70,15 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
         state["batches"].append(counts)
         state["done"], state["rows"] = batch.done, state["rows"] + len(batch.texts)
         state["rejected"] += rejected
-        _written(home / STATE, state)
+        state["breaks_off"] |= any(reason.startswith(BREAKS_OFF) for _, reason, _ in batch.bad)
+        in_one_step(home / STATE, state)
         tell(len(batch.texts) + len(batch.bad))
-    _written(home / STATE, state | {"whole": True})
+    in_one_step(home / STATE, state | {"whole": True})
     return state | {"whole": True}
 
 
 def _state(home: Path) -> dict[str, Any]:
-    fresh = {"format": FORMAT, "file": "", "whole": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
+    fresh = {"format": FORMAT, "file": "", "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
     try:
         found = json.loads((home / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -85,10 +86,14 @@ def _state(home: Path) -> dict[str, Any]:
     return found if found.get("format") == FORMAT else fresh
 
 
-def _written(path: Path, state: Mapping[str, Any]) -> None:
+def in_one_step(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state as JSON: it is there whole, or as it was."""
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(state, indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, batch: Batch, home: Path,
