@@ -248,8 +248,10 @@ class UnequalLines(PlgkitError, ArithmeticError):
 class DiskFull(PlgkitError, OSError):
     """No room for what is being written."""
 
-    def __init__(self, file: str, fault: str):
-        super().__init__(f"The file {file!r} {fault}.")
+    def __init__(self, folder: object):
+        super().__init__(f"The disk is full on which {folder} lies. What was read is kept: make room and run the same again.")
+
+
 class UnknownStage(PlgkitError, ValueError):
     """A stage of the customer's life that is none."""
 
@@ -283,5 +285,3 @@ class UnknownLever(PlgkitError, ValueError):
 
     def __init__(self, name: str, known: Iterable[str]):
         super().__init__(f"The flywheel does not turn by {name!r}. {nearest(name, known)}")
-    def __init__(self, folder: object):
-        super().__init__(f"The disk is full on which {folder} lies. What was read is kept: make room and run the same again.")
