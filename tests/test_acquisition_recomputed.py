@@ -175,7 +175,10 @@ def test_when_it_is_earned_back(said, data, payers, spend):
     rng, mrr = np.random.default_rng(5), payers.loc[payers["quarter"] == "2026Q2", "mrr"].to_numpy()
     drawn = [spent.iloc[-1] / (MARGIN * rng.choice(mrr, size).sum()) for size in rng.poisson(len(mrr), 4000)]
     last = acquisition.cac_payback(data, by=None).iloc[-1]
-    assert (last["low"], last["high"]) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), rel=0.08)
+    # Few large accounts make resampling too sure: the interval is wider, and even on the scale of ratios.
+    least, most = np.quantile(drawn, [0.025, 0.975])
+    assert least / 2 < last["low"] < least < most < last["high"] < 2 * most
+    assert last["low"] * last["high"] == pytest.approx(last["value"] ** 2)
     assert said[9] == (f"Customers won in the second quarter of 2026 earn back their cost in {months.iloc[-1]:.1f} months "
                        f"({last['low']:.1f} months to {last['high']:.1f} months).")
 
