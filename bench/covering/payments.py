@@ -81,5 +81,9 @@ def _alone(case: Case) -> Case:
 
 
 CASES = [_alone(case) for case in (*_kept(), *_brought(), *_won())]
-WIDE: dict[str, tuple[float, float]] = {"the ledger, every month, to the cent": (1.0, 1.0)}
+WIDE: dict[str, tuple[float, float]] = {
+    "the ledger, every month, to the cent": (1.0, 1.0),
+    "accounts lost in a quarter, net": (0.93, 0.99),
+    "lifetime value: sbg, 60 months": (0.95, 1.0),
+}
 """Cases that are known to be outside 93 to 97 %, with the bounds they are in; docs/coverage.md says why."""
