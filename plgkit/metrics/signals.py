@@ -61,7 +61,7 @@ def moments(data: Data, also: Sequence[Signal] = ()) -> Table:
     Signals are those of the playbook, and those given besides.
     """
     asked = [*data.playbook.pql.signals, *also]
-    return data.once(f"moments {[each.name for each in also]}", lambda: _moments(data, asked))
+    return data.once(" ".join(["moments", *(each.name for each in also)]), lambda: _moments(data, asked))
 
 
 def _moments(data: Data, asked: Sequence[Signal]) -> Table:
