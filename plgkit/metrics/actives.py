@@ -99,6 +99,7 @@ def cover(data: Data, days: int, by: str | None, *, event: str | list[str] | Non
     keys = [by] if by else []
     # Alike days first: what follows is reckoned for each pair of days once and not for each person.
     rows = rows.group_by(*keys, "day", "prev_day").aggregate(people=_.count())
+    rows = rows.mutate(people=engine.whole(rows.people))
     begins = ibis.greatest(rows.day, engine.shift(rows.prev_day, days).fill_null(rows.day))
     more = rows.select(*keys, period=begins, change=rows.people)
     less = rows.select(*keys, period=engine.shift(rows.day, days), change=-rows.people)

@@ -72,7 +72,7 @@ def _sided(rows: Table) -> Table:
 
 def _told(frame: pd.DataFrame, movement: str) -> pd.DataFrame:
     frame = frame.assign(movement=movement, note="", billed=frame["billed"].astype("float64") / MINOR,
-                         until_day=frame["until_day"].where(frame["until_day"] < pd.Timestamp("9000-01-01")))
+                         until_day=frame["until_day"].where(frame["until_day"] < pd.Timestamp("2100-01-01")))
     if movement in ("opening", "closing"):
         side = "before" if movement == "opening" else "after"
         frame = frame[frame[side] != 0]

@@ -18,7 +18,8 @@ from plgkit.sources.billing.words import CHANGES
 from plgkit.sources.data import Data
 from plgkit.sources.engine import Grain
 
-_FAR = pd.Timestamp("9000-01-01")
+_FAR = pd.Timestamp("2100-01-01")
+"""Days after this mean that there is no end; the last day that ClickHouse knows is in 2149."""
 _COLUMNS = ["account_id", "reference", "line_id", "subscription_id", "source_kind", "status", "plan", "seats", "billed_at", "billed",
             "currency", "from_day", "until_day", "months", "monthly", "counted", "why_not"]
 
