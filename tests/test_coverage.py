@@ -45,7 +45,7 @@ def test_the_kept_result_is_that_of_the_cases_of_today(name):
         row = kept.loc[case.what]
         assert json.dumps([row["measure"], json.loads(row["parameters"]), json.loads(row["row"]), row["column"]],
                           sort_keys=True) == counting.key(case)
-        assert row["interval"] == find(case.measure).interval
+        assert row["interval"] == (find(case.measure).interval or "")
 
 
 @pytest.mark.parametrize("name", SUITES)

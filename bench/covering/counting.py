@@ -175,7 +175,7 @@ def table(cases: list[Case], found: pd.DataFrame, batches: list[dict[str, np.nda
         spread = np.std([truth(case, [each]) for each in batches], ddof=1) / np.sqrt(len(batches))
         rows.append({
             "what": case.what, "measure": case.measure, "parameters": json.dumps(case.parameters, default=str),
-            "row": json.dumps(case.row, default=str), "column": case.columns[0], "interval": find(case.measure).interval,
+            "row": json.dumps(case.row, default=str), "column": case.columns[0], "interval": find(case.measure).interval or "",
             "runs": len(own), "truth": true, "truth_error": 2 * spread / width if width else 0.0, "mean": own["value"].mean(),
             "width": width, "covered": 1 - under - over, "under": under, "over": over})
     return pd.DataFrame(rows)
