@@ -32,7 +32,7 @@ def patterns(data: Data, until: dt.date, asked: Sequence[Signal]) -> Table:
     rows = rows.filter(rows.day < last) if last is not None else rows
     rows = rows.select("account_id", **{_COUNT.format(place): signals.fits(data, rows, each.kind).ifelse(1, 0)
                                         for place, each in heard.items() if each.kind in signals.FIT})
-    parts = [_by_events(data, heard, last), _by_invites(data, heard, last), *_by_days(data, heard, last)]
+    parts = [_by_events(data, heard, last), _by_invites(data, heard, last), _by_days(data, heard, last)]
     for part in parts:
         if part is not None:
             rows = rows.left_join(part, rows.account_id == part[_ID]).drop(_ID)
@@ -89,26 +89,22 @@ def _by_invites(data: Data, heard: dict[int, Signal], last: ibis.Value | None) -
         **_sums({place: _soon(sent, each.within_days) for place, each in own.items()}))
 
 
-def _by_days(data: Data, heard: dict[int, Signal], last: ibis.Value | None) -> list[Table]:
-    """Counts of active days and of runs of them, and the last active day."""
+def _by_days(data: Data, heard: dict[int, Signal], last: ibis.Value | None) -> Table | None:
+    """Counts of active days and of runs of them, and the last active day: in one chain, so that days are found once."""
     if not data.has("events"):
-        return []
+        return None
+    own = {place: each for place, each in heard.items() if each.kind in ("active_days", "active_streak")}
     days = signals.active_days(data, before=last)
-    own = {place: each for place, each in heard.items() if each.kind == "active_days"}
-    found = [days.group_by(**{_ID: days.account_id}).aggregate(
-        last_active=days.day.max(), **_sums({place: _soon(days, each.within_days) for place, each in own.items()}))]
-    for place, each in heard.items():
-        if each.kind == "active_streak":
-            some = days.filter(_soon(days, each.within_days) == 1) if each.within_days is not None else days
-            found.append(_runs(some, place, each.at_least))
-    return found
-
-
-def _runs(days: Table, place: int, length: int) -> Table:
-    """How many runs of so many active days without a gap each account had."""
-    number = engine.days_between(days.day, ibis.date(_EPOCH))
-    by_day = ibis.window(group_by=days.account_id, order_by=days.day)
-    runs = days.select("account_id", run=number - ibis.row_number().over(by_day))
-    runs = runs.group_by("account_id", "run").aggregate(days=_.count())
-    runs = runs.filter(runs.days >= length)
-    return runs.group_by(**{_ID: runs.account_id}).aggregate(**{_COUNT.format(place): _.count().cast("int64")})
+    if any(each.kind == "active_streak" for each in own.values()):
+        number = engine.days_between(days.day, ibis.date(_EPOCH))
+        days = days.mutate(run=number - ibis.row_number().over(ibis.window(group_by=days.account_id, order_by=days.day)))
+    spans = sorted({each.within_days for each in own.values() if each.within_days is not None})
+    runs = days.group_by([days.account_id, *([days.run] if "run" in days.columns else [])]).aggregate(
+        last_active=days.day.max(), often=_.count().cast("int64"),
+        **{f"in_{span}": _soon(days, span).sum().cast("int64") for span in spans})
+    taken = {}
+    for place, each in own.items():
+        # The first days of an account are the first of its run too: a run cut short there is still one.
+        often = runs.often if each.within_days is None else runs[f"in_{each.within_days}"]
+        taken[place] = (often >= each.at_least).ifelse(1, 0) if each.kind == "active_streak" else often
+    return runs.group_by(**{_ID: runs.account_id}).aggregate(last_active=runs.last_active.max(), **_sums(taken))
