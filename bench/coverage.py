@@ -57,7 +57,7 @@ def _page(table: pd.DataFrame, suite: Suite, given: argparse.Namespace) -> str:
              "|---|---|---|---|---|---|---|---|---|"]
     for row in table.itertuples():
         lines.append(f"| {row.what} | {row.measure} | {row.truth:.4g} | {row.width:.3g} | **{100 * row.covered:.1f} %** "
-                     f"| {100 * row.under:.1f} | {100 * row.over:.1f} | {100 * row.truth_error:.0f} % | {row.interval or "exact"} |")
+                     f"| {100 * row.under:.1f} | {100 * row.over:.1f} | {100 * row.truth_error:.0f} % | {row.interval or 'exact'} |")
     return "\n".join(lines) + "\n"
 
 
