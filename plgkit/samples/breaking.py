@@ -31,7 +31,7 @@ FAULTS = MappingProxyType(
         "engagement": Fault("Those who stay are active on half as many days.", 0.5),
         "retention": Fault("Fewer newcomers stay (0.4 times), and those who are there leave within weeks.", 0.4),
         "conversion": Fault("Accounts begin to pay 0.3 times as often.", 0.3, _WINTER),
-        "pql": Fault("Accounts with signs of need pay 0.2 times as often, the others instead.", 0.2, _WINTER),
+        "pql": Fault("Accounts with signs of need pay 0.2 times as often; others pay instead, by invoice.", 0.2, _WINTER),
         "expansion": Fault("Accounts shrink and end five times as often, and grow a fifth as often.", 5.0),
         "advocacy": Fault("Invitations and links are accepted 0.3 times as often.", 0.3),
     }

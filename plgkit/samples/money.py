@@ -33,6 +33,8 @@ class Accounts:
     pays: np.ndarray
     sales: np.ndarray
     abandons: np.ndarray
+    by_invoice: np.ndarray
+    """Who pays without a checkout: no payment details that would qualify the account."""
 
     def __len__(self) -> int:
         return len(self.founder)
@@ -59,6 +61,7 @@ def open_accounts(rng: np.random.Generator, people: People, broken: Broken = SOU
         pays=pays,
         sales=sales,
         abandons=abandons,
+        by_invoice=broken.begun("pql", pays) & (pays < NEVER) & ~_shows(signs),
         **signs,
     )
 
@@ -125,12 +128,16 @@ def _first_payment(
     return np.where(pays & (at < END), at, NEVER), sales
 
 
-def _dulled(chance: np.ndarray, signs: dict[str, np.ndarray], at: np.ndarray, broken: Broken) -> np.ndarray:
-    """Once signs of need lead nowhere, as many accounts pay as before, but not those that show them."""
-    begun, tries = broken.begun("pql", at), signs["trial"] < NEVER
-    shows = (signs["pricing"] >= 2) | np.any(
+def _shows(signs: dict[str, np.ndarray]) -> np.ndarray:
+    """Tell which accounts show a sign of need."""
+    return (signs["pricing"] >= 2) | np.any(
         [signs[each] < NEVER for each in ("limit_at", "integration_at", "premium_at")], axis=0
     )
+
+
+def _dulled(chance: np.ndarray, signs: dict[str, np.ndarray], at: np.ndarray, broken: Broken) -> np.ndarray:
+    """Once signs of need lead nowhere, as many accounts pay as before, but not those that show them."""
+    begun, tries, shows = broken.begun("pql", at), signs["trial"] < NEVER, _shows(signs)
     dulled = np.where(begun & shows, chance * broken.factor("pql", at), chance)
     for group in (begun & tries, begun & ~tries):
         others = group & ~shows
@@ -215,7 +222,7 @@ def _pricing(rng: np.random.Generator, accounts: Accounts) -> Done:
 
 
 def _checkouts(rng: np.random.Generator, accounts: Accounts) -> list[Done]:
-    finished = np.where(~accounts.sales, accounts.pays, NEVER)
+    finished = np.where(~accounts.sales & ~accounts.by_invoice, accounts.pays, NEVER)
     begun = np.where(finished < NEVER, finished - clock.delays(rng, len(accounts), 150, 0.4), NEVER)
     details = np.where(finished < NEVER, finished - 25, NEVER)
     left = accounts.created + clock.delays(rng, len(accounts), 25 * DAY, 0.8)
