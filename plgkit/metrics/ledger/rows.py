@@ -99,6 +99,8 @@ def standing_in(data: Data, cells: Table, grain: Grain, keys: list[str], sums: l
 def then_and_now(data: Data, grain: Grain, *, months: int | None = None) -> Table:
     """One row per account and period that paid at `before`: `then_minor`, `now_minor`, plan and motion then."""
     changes, periods = spans(data), ends(data, grain, months=months)
+    if months is not None:
+        return _far_apart(changes, periods)
     near = (changes.day < periods.until) & (changes.next_day >= periods.before)
     rows = changes.inner_join(periods, near)
     then = (rows.day < rows.before) & (rows.next_day >= rows.before)
@@ -108,6 +110,17 @@ def then_and_now(data: Data, grain: Grain, *, months: int | None = None) -> Tabl
         then_minor=then.ifelse(rows.mrr_minor, 0).max(), now_minor=now.ifelse(rows.mrr_minor, 0).max(),
         **{name: then.ifelse(rows[name], ibis.null("string")).max() for name in words})
     return pairs.filter(_.then_minor > 0)
+
+
+def _far_apart(changes: Table, periods: Table) -> Table:
+    """The same where much may happen in between: who paid then beside who pays now, and none of the changes that lie between."""
+    paid, words = changes.filter(_.mrr_minor > 0), [name for name in _said(changes) if name != "seats"]
+    then = paid.inner_join(periods, (paid.day < periods.before) & (paid.next_day >= periods.before))
+    then = then.select("account_id", "period", *words, then_minor=_.mrr_minor)
+    now = paid.inner_join(periods, (paid.day < periods.until) & (paid.next_day >= periods.until))
+    now = now.select(payer=_.account_id, at=_.period, now_minor=_.mrr_minor)
+    rows = then.left_join(now, (then.account_id == now.payer) & (then.period == now["at"]))
+    return rows.select("account_id", "period", "then_minor", *words, now_minor=rows.now_minor.fill_null(0))
 
 
 def moves(data: Data, grain: Grain, *, brief: str = "ignore", words: bool = True) -> Table:
