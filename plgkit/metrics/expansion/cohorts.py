@@ -34,17 +34,15 @@ def _cells(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> pd
     starts = _starts(frame["cohort"].min().date(), data, parameters["grain"])
     place = pd.Series(range(len(starts)), index=pd.DatetimeIndex(starts))
     base = frame[frame["period"].isna()].groupby(keys, as_index=False, sort=True)["accounts"].sum()
-    base["n"] = base.groupby(keys[:-1])["accounts"].transform("sum")
     there = frame[frame["period"].notna()]
     there = there.assign(age=there["period"].map(place) - there["cohort"].map(place))
-    there = there.merge(base[[*keys, "n"]], on=keys)
     ages = base.loc[base.index.repeat(len(starts) - base["cohort"].map(place))]
     ages = ages.assign(age=ages.groupby(level=0).cumcount())
     seen = there.groupby([*keys, "age"], as_index=False)["accounts"].sum().rename(columns={"accounts": "seen"})
     gone = ages.merge(seen, on=[*keys, "age"], how="left")
     gone = gone.assign(accounts=gone["accounts"] - gone["seen"].fillna(0).astype("int64"), now_minor=0)
-    columns = [*keys, "age", "now_minor", "accounts", "n"]
-    cells = pd.concat([there[columns], gone.loc[gone["accounts"] > 0, columns]]).sort_values(columns, ignore_index=True)
+    columns = [*keys, "age", "now_minor", "accounts"]
+    cells = pd.concat([there[columns], gone.loc[gone["accounts"] > 0, columns]], ignore_index=True)
     end = cells["cohort"].map(place) + cells["age"]
     over = np.array([engine.next_period(each, parameters["grain"]) <= data.as_of + engine.DAY for each in starts])
     now = np.minimum(cells["now_minor"], cells["then_minor"]) if parameters["of"] == "gross" else cells["now_minor"]
@@ -72,8 +70,9 @@ def _as_cohorts(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) 
         return _nothing(columns)
     cells = _cells(frame, data, parameters)
     made = ledger.spanned(cells, [*keys, "age"], parameters["level"], by=_SPANS[parameters["of"]]).drop(columns="n")
-    ends = cells.drop_duplicates([*keys, "age"])[[*keys, "age", "mature", "n"]]
-    made = made.merge(ends, on=[*keys, "age"], how="left")
+    made = made.merge(cells.drop_duplicates([*keys, "age"])[[*keys, "age", "mature"]], on=[*keys, "age"], how="left")
+    began = frame[frame["period"].isna()].groupby(keys)["accounts"].sum().rename("n")
+    made = made.merge(began, left_on=keys, right_index=True, how="left")
     made["cohort"] = made["cohort"].astype("datetime64[us]")
     made.loc[made["age"] == 0, ["low", "high"]] = np.nan
     made[["numerator", "denominator"]] /= ledger.MINOR
