@@ -7,7 +7,7 @@ of -1 is none. A row without user_id belongs to its device.
 from __future__ import annotations
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import channel, links, made_id, properties, within
+from plgkit.readers.phrases import channel, first_and_last, links, made_id, properties, within
 from plgkit.readers.times import written
 
 
@@ -40,7 +40,7 @@ _EVENTS = Feed(
         "links": links("device_id", "user_id", _AT, "identify"),
         "people": f"""
             SELECT user_id AS known_id, {_AT} AS said_at, country, {_ACCOUNT} AS account_id, {within('role', 'user_properties')} AS role FROM rows
-            WHERE user_id IS NOT NULL QUALIFY row_number() OVER (PARTITION BY user_id, country, account_id, role ORDER BY said_at) = 1""",
+            WHERE user_id IS NOT NULL {first_and_last('user_id', 'country', 'account_id', 'role')}""",
         "exposures": f"""
             SELECT {_EVENT_ID} AS row_id, user_id AS known_id, CASE WHEN user_id IS NULL THEN device_id END AS anonymous_id,
                    {within('flag_key', 'event_properties')} AS experiment, {within('variant', 'event_properties')} AS variant, {_AT} AS exposed_at

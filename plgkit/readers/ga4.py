@@ -7,7 +7,7 @@ for one browser. `user_id` is there where the site sets it; all others are brows
 from __future__ import annotations
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import channel, links, made_id, within
+from plgkit.readers.phrases import channel, first_and_last, links, made_id, within
 from plgkit.readers.times import epoch
 
 _AT = epoch("event_timestamp")
@@ -38,7 +38,7 @@ _EVENTS = Feed(
         "links": links("user_pseudo_id", "user_id", _AT, "identify"),
         "people": f"""
             SELECT user_id AS known_id, {_AT} AS said_at, {within('country', 'geo')} AS country, ({_OF_USER})['role'] AS role FROM rows
-            WHERE user_id IS NOT NULL QUALIFY row_number() OVER (PARTITION BY user_id, country, role ORDER BY said_at) = 1""",
+            WHERE user_id IS NOT NULL {first_and_last('user_id', 'country', 'role')}""",
     },
     needs={"event_name": "it has no event_name", "coalesce(user_id, user_pseudo_id)": "it has neither user_id nor user_pseudo_id",
            _AT: "its event_timestamp cannot be read"})

@@ -7,7 +7,7 @@ project's own time zone: say which with `--times-in`. Ids from before a person w
 from __future__ import annotations
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import channel, links, listed, made_id, properties, within
+from plgkit.readers.phrases import channel, first_and_last, links, listed, made_id, properties, within
 from plgkit.readers.times import epoch, local, written
 
 CONTROL = ("$identify", "$create_alias", "$merge", "$experiment_started")
@@ -48,7 +48,7 @@ _EVENTS = Feed(
             f"SELECT {_MERGED}[1] AS one_id, {_MERGED}[2] AS other_id, {_AT} AS said_at, 'merge' AS how FROM rows WHERE event = '$merge'"]),
         "people": f"""
             SELECT {_KNOWN} AS known_id, {_AT} AS said_at, {within('mp_country_code')} AS country FROM rows WHERE {_KNOWN} IS NOT NULL
-            QUALIFY row_number() OVER (PARTITION BY known_id, country ORDER BY said_at) = 1""",
+            {first_and_last('known_id', 'country')}""",
         "exposures": f"""
             SELECT {_ROW} AS row_id, {_KNOWN} AS known_id, {_UNKNOWN} AS anonymous_id, {within('Experiment name')} AS experiment,
                    {within('Variant name')} AS variant, {_AT} AS exposed_at FROM rows WHERE event = '$experiment_started'""",
@@ -72,7 +72,7 @@ _TABLE = Feed(
             links("distinct_id_before_identity", "distinct_id", _TABLE_AT, "merge", f"NOT ({_TABLE_ANONYMOUS})")]),
         "people": f"""
             SELECT distinct_id AS known_id, {_TABLE_AT} AS said_at, mp_country_code AS country FROM rows WHERE NOT ({_TABLE_ANONYMOUS})
-            QUALIFY row_number() OVER (PARTITION BY distinct_id, mp_country_code ORDER BY said_at) = 1""",
+            {first_and_last('distinct_id', 'mp_country_code')}""",
     },
     needs={"name": "it has no event", "distinct_id": "it has no distinct_id", _TABLE_AT: "its time cannot be read"})
 

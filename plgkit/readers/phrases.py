@@ -46,6 +46,12 @@ def links(one: str, other: str, moment: str, how: str, where: str = "true") -> s
             f"WHERE {one} IS NOT NULL AND {other} IS NOT NULL AND {one} <> {other} AND ({where}) GROUP BY 1, 2")
 
 
+def first_and_last(*columns: str) -> str:
+    """Of rows that say the same the first and the last: since when somebody is known, and what was true in the end."""
+    same = f"OVER (PARTITION BY {', '.join(columns)} ORDER BY said_at"
+    return f"QUALIFY 1 IN (row_number() {same}), row_number() {same} DESC))"
+
+
 def listed(names: Iterable[str]) -> str:
     """Texts as a list in SQL."""
     return ", ".join("'" + name.replace("'", "''") + "'" for name in names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import channel, links, listed, properties, within
+from plgkit.readers.phrases import channel, first_and_last, links, listed, properties, within
 from plgkit.readers.times import any_time
 
 CONTROL = ("$identify", "$create_alias", "$merge_dangerously", "$groupidentify", "$set", "$feature_flag_called", "survey sent")
@@ -38,7 +38,7 @@ _EVENTS = Feed(
             links(within("alias"), "distinct_id", _AT, "alias", "event IN ('$create_alias', '$merge_dangerously')")]),
         "people": f"""
             SELECT distinct_id AS known_id, {_AT} AS said_at, {_ACCOUNT} AS account_id, {within('$geoip_country_code')} AS country FROM rows
-            WHERE NOT ({_ANONYMOUS}) QUALIFY row_number() OVER (PARTITION BY distinct_id, account_id, country ORDER BY said_at) = 1""",
+            WHERE NOT ({_ANONYMOUS}) {first_and_last('distinct_id', 'account_id', 'country')}""",
         "accounts": f"""
             SELECT {within('$group_key')} AS account_id, {_AT} AS said_at, json_extract_string({_SET}, '$.industry') AS industry,
                    try_cast(coalesce(json_extract_string({_SET}, '$.employees'), json_extract_string({_SET}, '$.employee_count')) AS BIGINT) AS employees

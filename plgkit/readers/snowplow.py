@@ -6,7 +6,7 @@ The time is `derived_tstamp`, which corrects the device's clock by the collector
 from __future__ import annotations
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import channel, links, properties
+from plgkit.readers.phrases import channel, first_and_last, links, properties
 from plgkit.readers.times import written
 
 COLUMNS = tuple("""
@@ -42,7 +42,7 @@ _EVENTS = Feed(
         "links": links(_BROWSER, "user_id", _AT, "identify"),
         "people": f"""
             SELECT user_id AS known_id, {_AT} AS said_at, geo_country AS country FROM rows WHERE user_id IS NOT NULL
-            QUALIFY row_number() OVER (PARTITION BY user_id, geo_country ORDER BY said_at) = 1""",
+            {first_and_last('user_id', 'geo_country')}""",
     },
     needs={"event_id": "it has no event_id", f"coalesce(user_id, {_BROWSER})": "it has no user_id, domain_userid or network_userid",
            _AT: "none of its times can be read"})
