@@ -61,27 +61,32 @@ def _records(lines: Iterator[tuple[int, str, str]]) -> Iterator[Record]:
     waiting: deque[tuple[int, str, str]] = deque()
     while (start := waiting.popleft() if waiting else next(lines, None)) is not None:
         number, text, fault = start
-        cells = None if fault else _cells(text)
+        cells, is_open = ([], False) if fault else _cells(text)
         taken: list[tuple[int, str, str]] = []
-        while cells is None and not fault and len(taken) < LONGEST_RECORD and (more := waiting.popleft() if waiting else next(lines, None)):
+        while is_open and len(taken) < LONGEST_RECORD and (more := waiting.popleft() if waiting else next(lines, None)):
             taken.append(more)
             if more[2]:
                 break
             if more[1].count('"') % 2:
-                cells = _cells(text + "".join(each[1] for each in taken))
-        if cells is None:
+                cells, is_open = _cells(text + "".join(each[1] for each in taken))
+                if cells is None:
+                    break
+        if fault or is_open or cells is None:
             waiting.extendleft(reversed(taken))
-            yield number, None, fault or "it opens a quotation mark that is never closed", text.strip()
-        else:
-            yield taken[-1][0] if taken else number, cells, "", ""
+            if fault or is_open or taken:
+                yield number, None, fault or "it opens a quotation mark that is never closed", text.strip()
+                continue
+            cells = _somehow(text)
+        yield taken[-1][0] if taken else number, cells, "", ""
 
 
-def _cells(text: str) -> list[str] | None:
-    """The cells of a record; None where a quotation mark is still open."""
+def _cells(text: str) -> tuple[list[str] | None, bool]:
+    """The cells of a record, None where it is not written by the rules; and whether a quotation mark is still open."""
     try:
-        return next(csv.reader([text], strict=True), [])
+        return next(csv.reader([text], strict=True), []), False
     except csv.Error as error:
-        if "unexpected end" in str(error):
-            return None
-    bare = text.replace("\r\n", "\n").rstrip("\n")
-    return next(csv.reader([bare.replace("\r", " ").replace("\n", " ")]), [])
+        return None, "unexpected end" in str(error)
+
+
+def _somehow(text: str) -> list[str]:
+    return next(csv.reader([text.rstrip("\r\n").replace("\r", " ").replace("\n", " ")]), [])

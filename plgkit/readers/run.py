@@ -143,7 +143,7 @@ def _set_aside(connection, staged: Path, target: Path) -> dict[str, int]:
         path.unlink(missing_ok=True)
         return {}
     listed = ", ".join("'" + str(each).replace("'", "''") + "'" for each in files)
-    connection.execute("CREATE OR REPLACE TEMP TABLE brought AS SELECT unnest($1) AS file", [_brought_whole(staged)])
+    connection.execute("CREATE OR REPLACE TEMP TABLE brought AS SELECT unnest($1::VARCHAR[]) AS file", [_brought_whole(staged)])
     # Where a file broke off, that is settled once it was brought whole.
     rows = (f"SELECT DISTINCT * FROM read_parquet([{listed}]) "
             f"WHERE NOT (starts_with(reason, '{BREAKS_OFF}') AND file IN (SELECT file FROM brought))")

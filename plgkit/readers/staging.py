@@ -57,13 +57,16 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
     """
     home = folder / piece.digest
     state = _state(home)
-    if state["whole"]:
+    if state["whole"] and (any(map(any, (each.values() for each in state["batches"]))) or piece.name in state["names"]):
         return state
+    if state["whole"]:
+        # Under its name of then nothing of it was known; some sorts of rows are known by their file's name.
+        state = _fresh() | {"names": state["names"]}
     home.mkdir(parents=True, exist_ok=True)
     if not state["batches"]:
         for path in home.glob("*.parquet"):
             path.unlink()
-    state["file"] = piece.name
+    state["file"], state["names"] = piece.name, sorted({*state["names"], piece.name})
     connection.execute(f"CREATE OR REPLACE TEMP TABLE told AS SELECT '{zone}' AS zone")
     for batch in batches(piece, reader, after=state["done"]):
         counts, rejected = _batch(connection, reader, piece, batch, home, f"{len(state['batches']):05d}")
@@ -78,12 +81,15 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
 
 
 def _state(home: Path) -> dict[str, Any]:
-    fresh = {"format": FORMAT, "file": "", "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
     try:
         found = json.loads((home / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return fresh
-    return found if found.get("format") == FORMAT else fresh
+        return _fresh()
+    return found if found.get("format") == FORMAT else _fresh()
+
+
+def _fresh() -> dict[str, Any]:
+    return {"format": FORMAT, "file": "", "names": [], "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
 
 
 def in_one_step(path: Path, state: Mapping[str, Any]) -> None:
