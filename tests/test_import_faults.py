@@ -62,7 +62,8 @@ def test_a_csv_with_an_open_quotation_mark_and_cells_too_many_keeps_the_other_li
     done = import_export("posthog", lines(tmp_path / "export", [text], "page.csv"), out=tmp_path / "out")
     events = table(tmp_path / "out", "events")
     assert sorted(zip(events["event_id"], events["event"], strict=True)) == [("a", "moved"), ("c", "two\nlines"), ("e", '5" wide'), ("f", "moved ")]
-    assert reasons(tmp_path / "out") == [[3, NEVER_CLOSED], [6, "it has 7 cells where the first line has 6"]] and done.read == 6
+    assert reasons(tmp_path / "out") == [[3, NEVER_CLOSED], [6, "it has 7 cells where the first line has 6"]]
+    assert done.read == 6
 
 
 def test_a_truncated_gzip_keeps_what_can_be_read_and_the_whole_file_adds_the_rest(tmp_path):
@@ -74,9 +75,8 @@ def test_a_truncated_gzip_keeps_what_can_be_read_and_the_whole_file_adds_the_res
     (export / "events.jsonl.gz").write_bytes(whole[:len(whole) // 2])
     done = import_export("posthog", export, out=tmp_path / "out")
     assert 1000 < done.tables["events"] < 2000
-    [(said, rows_of_it)] = done.set_aside.items()
-    assert said == ("the file breaks off here (Compressed file ended before the end-of-stream marker was reached); "
-                    "bring the whole file and import again") and rows_of_it == 1
+    assert done.set_aside == {"the file breaks off here (Compressed file ended before the end-of-stream marker was reached); "
+                              "bring the whole file and import again": 1}
     (export / "events.jsonl.gz").write_bytes(whole)
     done = import_export("posthog", export, out=tmp_path / "out")
     assert (done.tables["events"], done.set_aside) == (3000, {})
@@ -147,7 +147,7 @@ def test_two_imports_at_once_are_one(tmp_path):
     assert str(told.value) == f"Another run is writing to {out}. Wait for it, or give another folder with --out."
 
 
-@pytest.mark.parametrize("place", range(0, 14, 2))
+@pytest.mark.parametrize("place", [0, 2, 5, 8, 11, 13])
 def test_a_full_disk_is_a_sentence_and_the_next_run_finishes(place, tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "BATCH_ROWS", 8)
     export = lines(tmp_path / "export", [moved(f"{number}", 1 + number) for number in range(20)])
@@ -161,12 +161,12 @@ def test_a_full_disk_is_a_sentence_and_the_next_run_finishes(place, tmp_path, mo
         real(one, other)
 
     out = tmp_path / "out"
-    with monkeypatch.context() as patched, pytest.raises(DiskFull) as told:
-        patched.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DiskFull) as told:
         import_export("posthog", export, out=out)
-        pytest.skip("written with fewer files than that")
+    monkeypatch.setattr(os, "replace", real)
     assert str(told.value) == f"The disk is full on which {out} lies. What was read is kept: make room and run the same again."
-    assert not [path for path in out.rglob(".*parquet")] and not list(out.rglob("*.partial")), "no half files"
+    assert not [*out.rglob(".*parquet"), *out.rglob("*.partial")], "no half files"
     import_export("posthog", export, out=out)
     assert written(out) == written(tmp_path / "undisturbed")
 

@@ -38,7 +38,7 @@ _EVENTS = Feed(
             links(within("alias"), "distinct_id", _AT, "alias", "event IN ('$create_alias', '$merge_dangerously')")]),
         "people": f"""
             SELECT distinct_id AS known_id, {_AT} AS said_at, {_ACCOUNT} AS account_id, {within('$geoip_country_code')} AS country FROM rows
-            WHERE NOT ({_ANONYMOUS}) {first_and_last('distinct_id', 'account_id', 'country')}""",
+            WHERE NOT ({_ANONYMOUS}) AND event <> '$groupidentify' {first_and_last('distinct_id', 'account_id', 'country')}""",
         "accounts": f"""
             SELECT {within('$group_key')} AS account_id, {_AT} AS said_at, json_extract_string({_SET}, '$.industry') AS industry,
                    try_cast(coalesce(json_extract_string({_SET}, '$.employees'), json_extract_string({_SET}, '$.employee_count')) AS BIGINT) AS employees
