@@ -112,7 +112,7 @@ def no_worse(control: Sums, treated: Sums, margin: float, *, better: str = "high
     Examples
     --------
     >>> control, treated = {"n": 100, "x": 1000, "xx": 10396}, {"n": 100, "x": 980, "xx": 10000}
-    >>> [round(each, 2) for each in no_worse(control, treated, 0.1)]
+    >>> [round(float(each), 2) for each in no_worse(control, treated, 0.1)]
     [0.27, 1.33]
     """
     sign = 1 if better == "higher" else -1
