@@ -16,7 +16,7 @@ from pathlib import Path
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 IMPORT = ("import sys, resource, plgkit.readers as r; d = r.import_export('posthog', sys.argv[1], out=sys.argv[2]); "
-          "print(d.read, d.new_files, d.tables.get('events'), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)")
+          "used = resource.getrusage(resource.RUSAGE_SELF); print(d.read, d.new_files, d.tables.get('events'), used.ru_maxrss // 1024, used.ru_utime + used.ru_stime)")
 PAGES = [f"https://app.example.com/{name}/{number}" for name in ("board", "card", "report", "settings") for number in range(200)]
 EVENTS = ("$pageview", "card moved", "card created", "report opened", "comment written", "file attached", "invite sent")
 
@@ -36,22 +36,22 @@ def main() -> None:
     export.mkdir(parents=True)
     rows, size = written(export, int(asked.gb * 1e9), days=asked.days, files=asked.files, gz=asked.gz)
     print(f"{rows:,} events, {size / 1e9:.2f} GB in {asked.files} file(s) over {asked.days} days", flush=True)
-    first, (read, _files, events, peak) = measured(export, out)
-    print(f"first import     {first:7.1f} s  {size / 1e6 / first:6.1f} MB/s  {int(read):,} rows read, {int(events):,} events  peak {int(peak)} MiB", flush=True)
-    again, (read, _files, _events, peak) = measured(export, out)
-    print(f"again            {again:7.1f} s  {int(read):,} rows read  peak {int(peak)} MiB", flush=True)
+    for name in ("first import", "again"):
+        seconds, said = measured(export, out)
+        print(f"{name:12} {seconds:8.1f} s {said}", flush=True)
     day = rows // asked.days
     written(export, 10**18, days=1, files=1, gz=asked.gz, rows=day, start=START + timedelta(days=asked.days), name="later", seed=2)
-    later, (read, _files, events, peak) = measured(export, out)
-    print(f"a day more       {later:7.1f} s  {int(read):,} rows read, {int(events):,} events  peak {int(peak)} MiB", flush=True)
+    seconds, said = measured(export, out)
+    print(f"{'a day more':12} {seconds:8.1f} s {said}", flush=True)
     shutil.rmtree(work, ignore_errors=True)
 
 
-def measured(export: Path, out: Path) -> tuple[float, list[str]]:
+def measured(export: Path, out: Path) -> tuple[float, str]:
     """Seconds of an import, and what it says of itself."""
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", IMPORT, str(export), str(out)], check=True, capture_output=True, text=True)
-    return time.perf_counter() - start, done.stdout.split()
+    read, files, events, peak, processor = done.stdout.split()
+    return time.perf_counter() - start, f"{float(processor):7.1f} s of processor  {int(read):,} rows read, {int(events):,} events  peak {peak} MiB"
 
 
 def written(folder: Path, size: int, *, days: int, files: int, gz: bool, rows: int | None = None, start: datetime = START, name: str = "part",

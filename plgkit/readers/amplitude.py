@@ -46,7 +46,8 @@ _EVENTS = Feed(
                    {within('flag_key', 'event_properties')} AS experiment, {within('variant', 'event_properties')} AS variant, {_AT} AS exposed_at
             FROM rows WHERE event_type = '$exposure' AND {within('variant', 'event_properties')} IS NOT NULL""",
     },
-    needs={"event_type": "it has no event_type", "coalesce(user_id, device_id)": "it has neither user_id nor device_id", _AT: "its event_time cannot be read"})
+    needs={"event_type": "it has no event_type", "coalesce(user_id, device_id)": "it has neither user_id nor device_id", _AT: "its event_time cannot be read"},
+    once=(_EVENT_ID, _AT, _SEEN, _ACCOUNT))
 _TYPES = Feed("event types", {"name": None, "totals": None, "waitroom_approved": None}, ("id", "name"), {})
 
 READER = Reader("amplitude", (_EVENTS, _TYPES))

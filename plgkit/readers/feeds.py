@@ -58,8 +58,8 @@ class Feed:
 
     `telling` are the columns that such a row has, with the value where only one will do. `columns` are read as
     text, nested objects as JSON; `rest` holds all others as a JSON object. `makes` has a SELECT over `rows` for each
-    staged table, or for a table of the reader's `keeps`. `times` says by which column a row with an unreadable
-    time is known, `needs` the columns without which a row is none.
+    staged table, or for a table of the reader's `keeps`. `needs` are the columns without which a row is none. `reads` are columns made of others before anything
+    else; `once` are expressions that several queries ask for, worked out once for each row.
     """
 
     name: str
@@ -68,6 +68,8 @@ class Feed:
     makes: Mapping[str, str]
     files: tuple[str, ...] = ("*",)
     needs: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
+    once: tuple[str, ...] = ()
 
     def fits(self, file: str, row: Mapping[str, Any]) -> bool:
         """Whether rows such as this one, of a file of this name, are of this sort."""

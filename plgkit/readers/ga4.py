@@ -41,6 +41,7 @@ _EVENTS = Feed(
             WHERE user_id IS NOT NULL {first_and_last('user_id', 'country', 'role')}""",
     },
     needs={"event_name": "it has no event_name", "coalesce(user_id, user_pseudo_id)": "it has neither user_id nor user_pseudo_id",
-           _AT: "its event_timestamp cannot be read"})
+           _AT: "its event_timestamp cannot be read"},
+    once=(_AT, _PARAMS, _OF_USER))
 
 READER = Reader("ga4", (_EVENTS,))

@@ -54,7 +54,8 @@ _EVENTS = Feed(
                    {within('Variant name')} AS variant, {_AT} AS exposed_at FROM rows WHERE event = '$experiment_started'""",
     },
     needs={"event": "it has no event", f"coalesce({_ID}, {within('$distinct_ids')})": "it has no distinct_id",
-           _AT: "its time cannot be read"})
+           _AT: "its time cannot be read"},
+    once=(_ROW, _AT, _ANONYMOUS))
 _TABLE_AT = local(written("time"))
 _TABLE_ANONYMOUS = "coalesce(coalesce(distinct_id_before_identity, distinct_id) = device_id, false)"
 _TABLE = Feed(
@@ -74,6 +75,7 @@ _TABLE = Feed(
             SELECT distinct_id AS known_id, {_TABLE_AT} AS said_at, mp_country_code AS country FROM rows WHERE NOT ({_TABLE_ANONYMOUS})
             {first_and_last('distinct_id', 'mp_country_code')}""",
     },
-    needs={"name": "it has no event", "distinct_id": "it has no distinct_id", _TABLE_AT: "its time cannot be read"})
+    needs={"name": "it has no event", "distinct_id": "it has no distinct_id", _TABLE_AT: "its time cannot be read"},
+    once=(_TABLE_AT,))
 
 READER = Reader("mixpanel", (_EVENTS, _TABLE), zoned=True)

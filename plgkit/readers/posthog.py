@@ -54,7 +54,8 @@ _EVENTS = Feed(
                    try_cast({within('$survey_response')} AS DOUBLE) AS score, {within('$survey_response_1')} AS comment FROM rows
             WHERE event = 'survey sent' AND try_cast({within('$survey_response')} AS DOUBLE) IS NOT NULL""",
     },
-    needs={"distinct_id": "it has no distinct_id", "event": "it has no event", _AT: "its timestamp cannot be read"})
+    needs={"distinct_id": "it has no distinct_id", "event": "it has no event", _AT: "its timestamp cannot be read"},
+    once=(_AT, _SEEN, _ANONYMOUS, _ACCOUNT))
 _FLAT = "list_filter(json_keys(rest), name -> {}starts_with(name, 'properties.'))"
 _VALUES = "to_json(map_from_entries(list_transform({names}, name -> {{'k': {key}, 'v': json_extract(rest, '$.\"' || replace(name, '\"', '\\\"') || '\"')}})))"
 _OWN = _VALUES.format(names=_FLAT.format(""), key="substr(name, 12)")
@@ -62,8 +63,7 @@ _REST = _VALUES.format(names=_FLAT.format("NOT "), key="name")
 # The table of the web page has a column for each property.
 _TABLE = replace(
     _EVENTS, name="table of events", telling={"id": None, "distinct_id": None, "event": None, "timestamp": None, "person": None},
-    makes={name: query.replace("FROM rows", f"FROM (SELECT * REPLACE (CAST({_OWN} AS VARCHAR) AS properties, {_REST} AS rest) FROM rows)")
-           for name, query in _EVENTS.makes.items()})
+    reads={"properties": f"CAST({_OWN} AS VARCHAR)", "rest": _REST})
 _PERSONS = Feed(
     "persons", {"distinct_id": None, "person_id": None, "person_version": None},
     ("distinct_id", "person_id", "_inserted_at", "properties", "team_id", "person_version", "person_distinct_id_version", "created_at"),

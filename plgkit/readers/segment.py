@@ -38,18 +38,18 @@ _TRACKS = Feed(
      "exposures": f"""
         SELECT id AS row_id, {_WHO}, coalesce(experiment_name, experiment_id) AS experiment, variation_name AS variant, {_AT} AS exposed_at FROM rows
         WHERE lower(event) IN ({listed(_EXPERIMENT)}) AND variation_name IS NOT NULL AND coalesce(experiment_name, experiment_id) IS NOT NULL"""},
-    needs={"event": "it has no event", **_NEEDS})
+    needs={"event": "it has no event", **_NEEDS}, once=(_AT, _SEEN))
 _PAGES = Feed(
     "pages", {"received_at": None, "id": None}, (*_COMMON, "name"),
-    {"events": _events("'page viewed'", page=True), "links": _LINK}, files=("pages*",), needs=_NEEDS)
+    {"events": _events("'page viewed'", page=True), "links": _LINK}, files=("pages*",), needs=_NEEDS, once=(_AT, _SEEN))
 _SCREENS = Feed(
     "screens", {"received_at": None, "id": None}, (*_COMMON, "name"),
-    {"events": _events("'screen viewed'"), "links": _LINK}, files=("screens*",), needs=_NEEDS)
+    {"events": _events("'screen viewed'"), "links": _LINK}, files=("screens*",), needs=_NEEDS, once=(_AT, _SEEN))
 _PEOPLE = "SELECT user_id AS known_id, {at} AS said_at, {account} AS account_id, country, role{more} FROM rows WHERE user_id IS NOT NULL"
 _IDENTIFIES = Feed(
     "identifies", {"user_id": None, "received_at": None}, (*_COMMON, "company_id", "country", "role", "created_at"),
     {"links": _LINK, "people": _PEOPLE.format(at=_AT, account=f"coalesce(company_id, {_ACCOUNT})", more=f", {any_time('created_at')} AS signed_up_at")},
-    files=("identifies*",), needs=_NEEDS)
+    files=("identifies*",), needs=_NEEDS, once=(_AT, _SEEN))
 _USERS = Feed(
     "users", {"id": None, "received_at": None}, ("id", "received_at", "uuid_ts", "company_id", "group_id", "country", "role", "created_at"),
     {"people": _PEOPLE.replace("user_id", "id").format(at=_SEEN, account="coalesce(company_id, group_id)", more=f", {any_time('created_at')} AS signed_up_at")},

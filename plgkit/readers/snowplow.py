@@ -45,6 +45,7 @@ _EVENTS = Feed(
             {first_and_last('user_id', 'geo_country')}""",
     },
     needs={"event_id": "it has no event_id", f"coalesce(user_id, {_BROWSER})": "it has no user_id, domain_userid or network_userid",
-           _AT: "none of its times can be read"})
+           _AT: "none of its times can be read"},
+    once=(_AT, _SEEN))
 
 READER = Reader("snowplow", (_EVENTS,), names=COLUMNS)

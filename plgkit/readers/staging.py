@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import made_id
+from plgkit.readers.phrases import listed, made_id
 from plgkit.readers.pieces import BREAKS_OFF, Piece
 from plgkit.readers.rows import Batch, batches
 
@@ -26,6 +27,7 @@ _LONGEST_ROW = 300
 _OF_ROWS = (duckdb.DataError, duckdb.InvalidInputException)
 """What a query raises because of a row, and not because of the machine."""
 _NAME = made_id("event", "occurred_at", "known_id", "anonymous_id", "properties")
+_WITHIN = re.compile(r"TRY\(json_extract_string\((\w+), ('\$\.\"[^\"']+\"')\)\)")
 SEEN = {"month": "VARCHAR", "known_id": "VARCHAR", "anonymous_id": "VARCHAR", "account_id": "VARCHAR", "first_at": "TIMESTAMP",
         "last_at": "TIMESTAMP", "channel": "VARCHAR", "channel_at": "TIMESTAMP", "facts": "BIGINT"}
 """Who did something in a month, since when, and how they came: what there is to know without reading the events again."""
@@ -124,7 +126,8 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
                  name: str) -> tuple[dict[str, int], int]:
     texts = pa.table({"line": pa.array(batch.numbers, pa.int64()), "text": pa.array(batch.texts, pa.string())})
     connection.register("lines", texts)
-    connection.execute("CREATE OR REPLACE TEMP TABLE valid AS SELECT line, text, json_valid(text) AS whole FROM lines")
+    connection.execute("CREATE OR REPLACE TEMP TABLE valid AS SELECT *, CASE WHEN whole THEN json_keys(text) END AS names "
+                       "FROM (SELECT line, text, json_valid(text) AS whole FROM lines)")
     connection.unregister("lines")
     bad = [*batch.bad, *[(line, "it is no JSON object", text) for line, text in connection.execute(
         f"SELECT line, left(text, {_LONGEST_ROW}) FROM valid WHERE NOT whole ORDER BY line").fetchall()]]
@@ -134,7 +137,7 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
         _rows(connection, feed, known[:place])
         bad += connection.execute(
             f"SELECT line, reason, left(text, {_LONGEST_ROW}) FROM wanting ORDER BY line").fetchall()
-        for table, query in feed.makes.items():
+        for table, query in _queries(feed).items():
             counts[table] += _kept(connection, table, query, reader.tables[table], home, f"{name}-{place}")
     bad += _strange(connection, known)
     _keep_rejected(bad, piece, home / f"rejected-{name}-0.parquet")
@@ -145,7 +148,7 @@ def _feeds(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece) 
     """The feeds of which the batch has rows, the most telling first."""
     telling = sorted({name for feed in reader.feeds for name, value in feed.telling.items() if value is not None})
     paths = ", ".join(f"'{_path(name)}'" for name in telling)
-    shapes = connection.execute(f"SELECT DISTINCT json_keys(text), json_extract_string(text, [{paths}]::VARCHAR[]) FROM valid WHERE whole").fetchall()
+    shapes = connection.execute(f"SELECT DISTINCT names, json_extract_string(text, [{paths}]::VARCHAR[]) FROM valid WHERE whole").fetchall()
     samples = [{**dict.fromkeys(names), **{name: value for name, value in zip(telling, values, strict=True) if name in names}}
                for names, values in shapes]
     file = piece.name.rpartition("/")[2]
@@ -154,8 +157,8 @@ def _feeds(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece) 
 
 
 def _tells(feed: Feed) -> str:
-    said = [f"json_exists(text, '{_path(name)}')" if value is None
-            else f"json_extract_string(text, '{_path(name)}') = '{value}'" for name, value in feed.telling.items()]
+    said = [f"list_has_all(names, [{listed(feed.telling)}])"] if feed.telling else []
+    said += [f"json_extract_string(text, '{_path(name)}') = '{value}'" for name, value in feed.telling.items() if value is not None]
     return " AND ".join(said) or "true"
 
 
@@ -165,15 +168,44 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     paths = ", ".join(f"'{_path(name)}'" for name in columns)
     chosen = ", ".join(f'found[{place}] AS "{name}"' for place, name in enumerate(columns, 1))
     others = json.dumps(dict.fromkeys(columns)).replace("'", "''")
+    rest = (f"CASE WHEN list_has_all([{listed(columns)}], names) THEN '{{}}' "
+            f"ELSE CAST(json_merge_patch('{{}}', json_merge_patch(text, '{others}')) AS VARCHAR) END")
     taken = "".join(f" AND NOT coalesce({_tells(each)}, false)" for each in before)
-    needs = " ".join(f"WHEN {column} IS NULL THEN '{why}'" for column, why in feed.needs.items())
+    made = f"* REPLACE ({', '.join(f'{query} AS {name}' for name, query in feed.reads.items())})" if feed.reads else "*"
+    inside = "".join(f", TRY(json_extract_string({column}, [{', '.join(sorted(found))}])) AS in_{column}" for column, found in _asked(feed).items())
+    once = "".join(f", {_named(feed, query, once=False)} AS once_{place}" for place, query in enumerate(feed.once))
+    needs = " ".join(f"WHEN {_named(feed, column)} IS NULL THEN '{why}'" for column, why in feed.needs.items())
     reason = f"CASE {needs} END" if needs else "CAST(NULL AS VARCHAR)"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT line, text, {chosen}, rest, zone FROM told, ("
-        f"SELECT line, text, json_extract_string(text, [{paths}]) AS found, json_merge_patch('{{}}', json_merge_patch(text, '{others}')) AS rest "
-        f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken}))")
+        f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT *{once} FROM (SELECT *{inside} FROM (SELECT {made} FROM ("
+        f"SELECT line, text, {chosen}, rest, zone FROM told, (SELECT line, text, json_extract_string(text, [{paths}]) AS found, {rest} AS rest "
+        f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken})))))")
     connection.execute("CREATE OR REPLACE TEMP TABLE wanting AS SELECT line, reason, text FROM read WHERE reason IS NOT NULL")
-    connection.execute("CREATE OR REPLACE TEMP TABLE rows AS SELECT * EXCLUDE (reason, text) FROM read WHERE reason IS NULL")
+    connection.execute("CREATE OR REPLACE TEMP VIEW rows AS SELECT * EXCLUDE (reason, text) FROM read WHERE reason IS NULL")
+
+
+def _queries(feed: Feed) -> dict[str, str]:
+    """The queries of a feed, with what `_rows` has worked out by its name."""
+    return {table: _named(feed, query) for table, query in feed.makes.items()}
+
+
+def _asked(feed: Feed) -> dict[str, list[str]]:
+    """The values inside JSON objects that the feed's queries ask for, by column: an object is read once for all of them."""
+    text = " ".join([*feed.makes.values(), *feed.needs, *feed.once])
+    found: dict[str, set[str]] = {}
+    for column, path in _WITHIN.findall(text):
+        if column in feed.columns:
+            found.setdefault(column, set()).add(path)
+    return {column: sorted(paths) for column, paths in sorted(found.items())}
+
+
+def _named(feed: Feed, query: str, *, once: bool = True) -> str:
+    for place, text in enumerate(feed.once if once else ()):
+        query = query.replace(text, f"once_{place}")
+    for column, paths in _asked(feed).items():
+        for place, path in enumerate(paths, 1):
+            query = query.replace(f"TRY(json_extract_string({column}, {path}))", f"in_{column}[{place}]")
+    return query
 
 
 def _strange(connection: duckdb.DuckDBPyConnection, known: list[Feed]) -> list[tuple[int, str, str]]:
@@ -185,11 +217,10 @@ def _strange(connection: duckdb.DuckDBPyConnection, known: list[Feed]) -> list[t
 
 def _kept(connection: duckdb.DuckDBPyConnection, table: str, query: str, columns: Mapping[str, str], home: Path, name: str) -> int:
     """Write what a query makes, with the columns and types of its table; of events also who they were of, in short."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS {query}")
-    there = {column for column, *_ in connection.execute("DESCRIBE made").fetchall()}
+    there = {column for column, *_ in connection.execute(f"DESCRIBE {query}").fetchall()}
     typed = ", ".join(f'CAST({f"{chr(34)}{column}{chr(34)}" if column in there else "NULL"} AS {kind}) AS "{column}"'
                       for column, kind in columns.items())
-    query = f"SELECT {typed} FROM made"
+    query = f"SELECT {typed} FROM ({query})"
     if table == "events":
         # An event without a name of its own is known by what it says.
         query = f"SELECT * REPLACE (coalesce(event_id, {_NAME}) AS event_id) FROM ({query})"
