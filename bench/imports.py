@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -15,8 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
-IMPORT = ("import sys, resource, plgkit.readers as r; d = r.import_export('posthog', sys.argv[1], out=sys.argv[2]); "
-          "used = resource.getrusage(resource.RUSAGE_SELF); print(d.read, d.new_files, d.tables.get('events'), used.ru_maxrss // 1024, used.ru_utime + used.ru_stime)")
+IMPORT = "import sys, plgkit.readers as r; d = r.import_export('posthog', sys.argv[1], out=sys.argv[2]); print(d.read, d.tables.get('events'))"
 PAGES = [f"https://app.example.com/{name}/{number}" for name in ("board", "card", "report", "settings") for number in range(200)]
 EVENTS = ("$pageview", "card moved", "card created", "report opened", "comment written", "file attached", "invite sent")
 
@@ -30,28 +30,40 @@ def main() -> None:
     ask.add_argument("--gz", action="store_true", help="compress the files")
     ask.add_argument("--work", default=None, help="folder to work in; a temporary one by default")
     asked = ask.parse_args()
-    work = Path(asked.work or tempfile.mkdtemp())
+    work = Path(asked.work or tempfile.gettempdir()) / "plgkit-imports"
     export, out = work / "export", work / "out"
     shutil.rmtree(work, ignore_errors=True)
     export.mkdir(parents=True)
     rows, size = written(export, int(asked.gb * 1e9), days=asked.days, files=asked.files, gz=asked.gz)
     print(f"{rows:,} events, {size / 1e9:.2f} GB in {asked.files} file(s) over {asked.days} days", flush=True)
-    for name in ("first import", "again"):
-        seconds, said = measured(export, out)
-        print(f"{name:12} {seconds:8.1f} s {said}", flush=True)
+    print(f"{'killed in the middle':22}{measured(export, out, kill_after=rows // 2)}", flush=True)
+    for name in ("goes on", "again"):
+        print(f"{name:22}{measured(export, out)}", flush=True)
     day = rows // asked.days
     written(export, 10**18, days=1, files=1, gz=asked.gz, rows=day, start=START + timedelta(days=asked.days), name="later", seed=2)
-    seconds, said = measured(export, out)
-    print(f"{'a day more':12} {seconds:8.1f} s {said}", flush=True)
+    print(f"{'a day more':22}{measured(export, out)}", flush=True)
+    shutil.rmtree(out)
+    print(f"{'all at once':22}{measured(export, out)}", flush=True)
     shutil.rmtree(work, ignore_errors=True)
 
 
-def measured(export: Path, out: Path) -> tuple[float, str]:
-    """Seconds of an import, and what it says of itself."""
+def measured(export: Path, out: Path, kill_after: int | None = None) -> str:
+    """Seconds, processor time and memory of an import, which is killed when so many rows were read."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", IMPORT, str(export), str(out)], check=True, capture_output=True, text=True)
-    read, files, events, peak, processor = done.stdout.split()
-    return time.perf_counter() - start, f"{float(processor):7.1f} s of processor  {int(read):,} rows read, {int(events):,} events  peak {peak} MiB"
+    run = subprocess.Popen([sys.executable, "-c", IMPORT, str(export), str(out)], stdout=subprocess.PIPE, text=True)
+    while kill_after and _read(out) < kill_after:
+        time.sleep(0.5)
+    if kill_after:
+        run.kill()
+    said = (run.stdout.read() if run.stdout else "").split() or [str(_read(out)), "no"]
+    _pid, _status, used = os.wait4(run.pid, 0)
+    return (f"{time.perf_counter() - start:8.1f} s {used.ru_utime + used.ru_stime:8.1f} s of processor  {int(said[0]):,} rows read, {said[1]} events  "
+            f"peak {used.ru_maxrss // 1024} MiB")
+
+
+def _read(out: Path) -> int:
+    """Rows that an import has kept so far."""
+    return sum(json.loads(path.read_text())["rows"] for path in out.glob(".import/*/*/state.json"))
 
 
 def written(folder: Path, size: int, *, days: int, files: int, gz: bool, rows: int | None = None, start: datetime = START, name: str = "part",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from plgkit.readers.feeds import KINDS, STAGED, Reader, reader
 from plgkit.readers.identity import Link, people
-from plgkit.readers.staging import SEEN, in_one_step
+from plgkit.readers.staging import SEEN, in_one_step, kept_state
 
 DONE = "gathered.json"
 
@@ -23,7 +22,7 @@ DONE = "gathered.json"
 def gather(connection: duckdb.DuckDBPyConnection, staged: Path, out: Path) -> dict[str, Any]:
     """Write every table from all that is staged, and only the months of events that are not as they were."""
     parts = _parts(staged)
-    before = _read(staged / DONE)
+    before = kept_state(staged / DONE)
     _views(connection, parts, _readers(staged))
     facts = _identity(connection)
     state: dict[str, Any] = {"identity": facts, "rows": {}, "months": {}}
@@ -37,13 +36,6 @@ def gather(connection: duckdb.DuckDBPyConnection, staged: Path, out: Path) -> di
             state["rows"][table] = rows
     in_one_step(staged / DONE, state)
     return state
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _readers(staged: Path) -> list[Reader]:

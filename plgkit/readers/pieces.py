@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from plgkit.errors import NoData
 
@@ -37,8 +37,11 @@ class Piece:
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def pieces(path: Path) -> list[Piece]:
+def pieces(path: Path, known: dict[str, list[Any]] | None = None) -> list[Piece]:
     """Every file in `path` whose ending tells what it holds, also inside zip archives, by name.
+
+    `known` holds what files were when they were looked at last: one of the same size and time of change is not
+    read again to know it. It is filled up.
 
     Raises
     ------
@@ -46,26 +49,26 @@ def pieces(path: Path) -> list[Piece]:
         If there is none.
     """
     files = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith(".")) if path.is_dir() else [path]
-    found = [piece for file in files for piece in _in_file(file, path if path.is_dir() else path.parent)]
+    known = {} if known is None else known
+    found = [piece for file in files for piece in _in_file(file, path if path.is_dir() else path.parent, known)]
     if not found:
         raise NoData(f"{path} holds no file that could be read. Known are files that end in {', '.join(TEXTS)}, also with .gz, and "
                      ".zip archives of such files.")
     return found
 
 
-def _in_file(file: Path, root: Path) -> Iterator[Piece]:
+def _in_file(file: Path, root: Path, known: dict[str, list[Any]]) -> Iterator[Piece]:
     name, size = file.relative_to(root).as_posix(), file.stat().st_size
     if file.suffix.lower() == ".zip":
-        yield from _in_zip(file, name)
+        yield from _in_zip(file, name, _digest(file, known))
         return
     form = _form(file.name)
     if form is None:
         return
-    yield Piece(name, form, size, _digest(file), file, lambda: _opened(file))
+    yield Piece(name, form, size, _digest(file, known), file, lambda: _opened(file))
 
 
-def _in_zip(file: Path, name: str) -> Iterator[Piece]:
-    whole = _digest(file)
+def _in_zip(file: Path, name: str, whole: str) -> Iterator[Piece]:
     try:
         with zipfile.ZipFile(file) as archive:
             members = [each for each in archive.infolist() if not each.is_dir() and _form(each.filename)]
@@ -98,9 +101,15 @@ def _opened(file: Path, member: str | None = None) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _digest(file: Path) -> str:
+def _digest(file: Path, known: dict[str, list[Any]]) -> str:
+    there, name = file.stat(), str(file.resolve())
+    was = known.get(name, [])
+    if was[:2] == [there.st_size, there.st_mtime_ns]:
+        return str(was[2])
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:20]
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:20]
+    known[name] = [there.st_size, there.st_mtime_ns, digest]
+    return digest
 
 
 def lines(piece: Piece) -> Iterator[tuple[int, bytes, str]]:

@@ -99,9 +99,11 @@ def _is_full(error: BaseException) -> bool:
 def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: Callable[[str, int, int], None], zone: str) -> Imported:
     from plgkit.readers.gathering import gather
     from plgkit.readers.pieces import pieces
-    from plgkit.readers.staging import database, stage
+    from plgkit.readers.staging import database, in_one_step, kept_state, stage
 
-    found, folder, spill = pieces(source), staged / made_by.kind, staged / "spill"
+    files = kept_state(staged / "files.json")
+    found, folder, spill = pieces(source, files), staged / made_by.kind, staged / "spill"
+    in_one_step(staged / "files.json", files)
     shutil.rmtree(spill, ignore_errors=True)
     connection = database(spill)
     read = known = new = 0

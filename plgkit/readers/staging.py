@@ -83,15 +83,21 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
 
 
 def _state(home: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((home / STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return _fresh()
+    found = kept_state(home / STATE)
     return found if found.get("format") == FORMAT else _fresh()
 
 
 def _fresh() -> dict[str, Any]:
     return {"format": FORMAT, "file": "", "names": [], "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
+
+
+def kept_state(path: Path) -> dict[str, Any]:
+    """A state as it was written last; empty where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def in_one_step(path: Path, state: Mapping[str, Any]) -> None:
