@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from conftest import shared
@@ -15,6 +16,7 @@ from exports import lines, posthog, table
 from plgkit import connect
 from plgkit.errors import BadParameter
 from plgkit.readers import import_export
+from plgkit.readers.times import any_time
 from plgkit.scorecard import scorecard
 
 SAMPLES = {
@@ -247,6 +249,17 @@ def test_snowplow_rows_without_a_header_are_known_by_their_place(tmp_path):
     assert events["occurred_at"].astype(str).tolist() == ["2026-03-01 10:00:00.125", "2026-03-01 10:00:10.000"]
     assert json.loads(events["properties"][0])["contexts"] == '{"data":[{"a":"x\\ty"}]}'
     assert table(out, "visits")[["visitor_id", "channel", "user_id"]].to_numpy().tolist() == [["d1", "paid_search", "ann"]]
+
+
+@pytest.mark.parametrize(("text", "moment"), [
+    ("1700000000", "2023-11-14 22:13:20"), ("1700000000123", "2023-11-14 22:13:20.123"), ("1700000000123456", "2023-11-14 22:13:20.123456"),
+    ("1700000000123456000", "2023-11-14 22:13:20.123456"), ("1700000000.5", "2023-11-14 22:13:20.500"), ("2023-11-14T22:13:20Z", "2023-11-14 22:13:20"),
+    ("2023-11-14 23:13:20.5+01:00", "2023-11-14 22:13:20.500"), ("2023-11-14 22:13:20 UTC", "2023-11-14 22:13:20"), ("2023-11-14T22:13:20", "2023-11-14 22:13:20"),
+    ("2023-11-14", "2023-11-14 00:00:00"), ("0001-01-01 00:00:00", None), ("9999-12-31", None), ("-1", None), ("soon", None), ("", None), ("1e400", None),
+    ("infinity", None), ("2023-02-30", None)])
+def test_times_are_told_by_how_they_are_written(text, moment):
+    [(found,)] = duckdb.execute(f"SELECT {any_time('$1')}", [text]).fetchall()
+    assert found == (pd.Timestamp(moment) if moment else None)
 
 
 def test_where_nobody_signs_in_every_browser_is_taken_for_a_person(tmp_path):

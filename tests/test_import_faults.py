@@ -125,11 +125,14 @@ def test_documents_are_lists_or_answers_on_one_line_or_many_and_never_held_whole
     listed = json.dumps([moved("a"), moved("b", text="] , [ ü")], indent=1, ensure_ascii=False)
     (export / "list.json").write_text(listed.replace("\n]", ',\n {"broken": tru},\n 7,\n') + json.dumps(moved("c")) + "\n]", encoding="utf-8")
     (export / "answer.json").write_text(json.dumps({"results": [moved("d")]}))
+    (export / "mark.json").write_text(" \n" + json.dumps([moved("h")]), encoding="utf-8-sig")
+    cut = gzip.compress(json.dumps([moved("i"), moved("j")]).encode())
+    (export / "cut.json.gz").write_bytes(cut[:-12])
     (export / "one.json").write_text(json.dumps(moved("e") | {"items": []}))
     (export / "line.jsonl").write_text(json.dumps([moved("f")]) + "\n" + json.dumps(moved("g")))
     import_export("posthog", export, out=tmp_path / "out")
-    assert table(tmp_path / "out", "events")["event_id"].tolist() == list("abcdefg")
-    assert len(reasons(tmp_path / "out")) == 2
+    assert table(tmp_path / "out", "events")["event_id"].tolist() == list("abcdefghi")
+    assert [reason.partition(" (")[0] for _line, reason in reasons(tmp_path / "out")] == ["the file breaks off here"] + ["it is no JSON object"] * 2
 
 
 def test_a_line_that_no_memory_should_hold_is_set_aside(tmp_path, monkeypatch):

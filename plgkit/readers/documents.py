@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import codecs
 import itertools
 import json
 import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from plgkit.readers.feeds import Reader
 from plgkit.readers.pieces import BROKEN, LONGEST_LINE, Piece, Row, broken_off, lines
@@ -51,6 +51,12 @@ def _depth(text: str) -> int:
 def is_document(piece: Piece) -> bool:
     """Whether a JSON file is one document, and not an object a line."""
     first = ""
+    try:
+        with piece.open() as stream:
+            if _start(stream)[:1] == b"[":
+                return True
+    except BROKEN:
+        return False
     for number, line, fault in lines(piece):
         if fault or number > 50:
             return bool(line) or first == "open"
@@ -63,7 +69,7 @@ def is_document(piece: Piece) -> bool:
             if first == "whole" or whole:
                 return False
         elif text.lstrip()[0] != "{":
-            return text.lstrip()[0] == "["
+            return False
         else:
             first = "whole" if whole else "open"
     return bool(first)
@@ -83,11 +89,9 @@ def of_document(piece: Piece, reader: Reader) -> Iterator[Row]:
     """The rows of a list, or of the one object that an API answers with."""
     try:
         with piece.open() as stream:
-            start = stream.read(3).removeprefix(b"\xef\xbb\xbf")
-            while start.isspace():
-                start = stream.read(1)
+            start = _start(stream)
             if start[:1] == b"[":
-                yield from _of_list(io.TextIOWrapper(_Rest(start[1:], stream), "utf-8", "surrogateescape"))
+                yield from _of_list(_decoded(start[1:], stream))
                 return
             whole = start + stream.read(LONGEST_DOCUMENT + 1)
     except BROKEN as error:
@@ -109,28 +113,30 @@ def of_document(piece: Piece, reader: Reader) -> Iterator[Row]:
         yield (number, *as_object(as_text(row))) if isinstance(row, dict) else (number, None, "it is no JSON object", str(row))
 
 
-class _Rest(io.RawIOBase):
-    """A stream of which the first bytes were read already."""
-
-    def __init__(self, start: bytes, stream: IO[bytes]):
-        self._start, self._stream = start, stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        read = self._start or self._stream.read(len(into))
-        into[:len(read)], self._start = read, b""
-        return len(read)
+def _start(stream: Any) -> bytes:
+    """The first bytes that are not blank, without the mark of UTF-8."""
+    start = stream.read1(1000).removeprefix(b"\xef\xbb\xbf").lstrip()
+    while not start and (more := stream.read1(1000)):
+        start = more.lstrip()
+    return start
 
 
-def _of_list(stream: io.TextIOWrapper) -> Iterator[Row]:
+def _decoded(start: bytes, stream: Any) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    yield decoder.decode(start)
+    while read := stream.read1(_CHUNK):
+        yield decoder.decode(read)
+
+
+def _of_list(texts: Iterator[str]) -> Iterator[Row]:
     """The elements of a JSON list, without ever holding all of it."""
-    decode, held, number, more = json.JSONDecoder().raw_decode, "", 0, True
+    decode, held, number, more, broken = json.JSONDecoder().raw_decode, "", 0, True, ""
     while True:
         # What stands behind the end of the list is read as if it stood in it.
         held = held.lstrip(" \t\r\n,]")
         if not held and not more:
+            if broken:
+                yield number + 1, None, broken, ""
             return
         try:
             row, end = decode(held)
@@ -138,15 +144,31 @@ def _of_list(stream: io.TextIOWrapper) -> Iterator[Row]:
         except RecursionError:
             end, fault = _next_line(held), f"it is nested more than {DEEPEST} deep"
         except ValueError as error:
-            broken = isinstance(error, json.JSONDecodeError) and error.pos < len(held) - 16 and not error.msg.startswith("Unterminated")
-            if more and not broken and len(held) < LONGEST_LINE:
-                read = stream.read(max(len(held), _CHUNK))
-                held, more = held + read, bool(read)
+            wrong = isinstance(error, json.JSONDecodeError) and error.pos < len(held) - 16 and not error.msg.startswith("Unterminated")
+            if more and not wrong and len(held) < LONGEST_LINE:
+                held, more, broken = _longer(held, texts)
                 continue
             end, fault = _next_line(held), "it is no JSON object"
+            if broken and not wrong:
+                held = ""
+                continue
         number += 1
         yield (number, None, fault, held[:min(end, 500)]) if fault else (number, *as_object(as_text(row)))
         held = held[end:]
+
+
+def _longer(held: str, texts: Iterator[str]) -> tuple[str, bool, str]:
+    """Twice as much text, whether there is more, and how it broke off."""
+    parts, wanted = [held], max(len(held), _CHUNK)
+    try:
+        while wanted > 0:
+            parts.append(next(texts))
+            wanted -= len(parts[-1])
+    except StopIteration:
+        return "".join(parts), False, ""
+    except BROKEN as error:
+        return "".join(parts), False, broken_off(error)
+    return "".join(parts), True, ""
 
 
 def _next_line(text: str) -> int:

@@ -10,7 +10,7 @@ JOINING = ("alias", "merge")
 """Links by which two known people are one; an `identify` joins an anonymous id to a person."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Link:
     """That two ids are one person, as of a time (ISO text), and what said so: identify, alias or merge."""
 
