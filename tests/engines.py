@@ -94,6 +94,10 @@ def spark() -> Iterator[ibis.BaseBackend]:
             .config("spark.sql.session.timeZone", "UTC").config("spark.ui.enabled", "false")
             .config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "2g")
             .config("spark.sql.warehouse.dir", f"{folder}/warehouse").config("spark.log.level", "ERROR")
+            # The texts of past plans are megabytes each and are kept by the thousand: the heap fills, and all time goes to clearing it.
+            .config("spark.sql.ui.retainedExecutions", "1").config("spark.ui.retainedJobs", "1").config("spark.ui.retainedStages", "1")
+            .config("spark.sql.maxPlanStringLength", "1000").config("spark.sql.codegen.wholeStage", "false").config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
             .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
             .getOrCreate())
         session.sparkContext.setLogLevel("OFF")
@@ -120,11 +124,11 @@ def _in_process(database: str) -> ibis.BaseBackend:
     return ibis.clickhouse.connect(dsn="chdb://memory", interface="chdb", database=database, settings={"join_use_nulls": 1})
 
 
-def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> ibis.BaseBackend:
-    """Write frames as tables of a place of their own in the engine, and connect there."""
+def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame], *, here: bool = False) -> ibis.BaseBackend:
+    """Write frames as tables of a place of their own in the engine, and connect there; or of the place that is connected."""
     kinds = {"time": "timestamp(6)", "date": "date", "string": "string", "json": "string", "money": "float64",
              "number": "float64", "whole": "int64", "flag": "boolean"}
-    place = _place(connection)
+    place = connection if here else _place(connection)
     for name, frame in frames.items():
         schema = ibis.schema({column: kinds[TABLES[name][column].kind] for column in frame.columns})
         if place.name == "clickhouse":
@@ -134,6 +138,20 @@ def load(connection: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> ibis.
     if place.name == "postgres":
         place.raw_sql("ANALYZE").close()
     return place
+
+
+def replace(place: ibis.BaseBackend, frames: dict[str, pd.DataFrame]) -> None:
+    """Write tables anew in a place."""
+    for name in frames:
+        place.drop_table(name)
+    load(place, frames, here=True)
+
+
+def address_of(place: ibis.BaseBackend) -> str:
+    """The address by which a place is opened."""
+    if place.name == "postgres":
+        return f"postgres://{place.con.info.user}@{place.con.info.host}:{place.con.info.port}/{place.con.info.dbname}"
+    return f"chdb://memory/{place.current_database}" if place.name == "clickhouse" else f"spark://local/{place.current_database}?cores=2"
 
 
 def _through_a_file(place: ibis.BaseBackend, name: str, frame: pd.DataFrame, schema: ibis.Schema) -> None:

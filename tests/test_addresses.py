@@ -15,16 +15,10 @@ from plgkit.sources import inside
 from plgkit.sources.connect import connect
 
 
-def address_of(place: ibis.BaseBackend) -> str:
-    if place.name == "postgres":
-        return f"postgres://{place.con.info.user}@{place.con.info.host}:{place.con.info.port}/{place.con.info.dbname}"
-    return f"chdb://memory/{place.current_database}" if place.name == "clickhouse" else f"spark://local/{place.current_database}?cores=2"
-
-
 @pytest.fixture(scope="module")
 def address(server) -> tuple[ibis.BaseBackend, str]:
     place = engines.load(server, frames())
-    return place, address_of(place)
+    return place, engines.address_of(place)
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def test_tables_of_our_own_are_made_once_for_each_state_of_the_data(address, ope
     first = opened(where)
     before = kept()
     assert [name for name in before if name.startswith("partial")] == []
-    assert f"events_{first.version}" in before
+    assert f"all_events_{first.version}" in before
     again = opened(where)
     assert again.version == first.version
     assert kept() == before

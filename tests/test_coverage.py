@@ -83,7 +83,8 @@ def test_measure_and_truth_count_the_same_thing(both, name, place):
     assert found[place]["value"] == pytest.approx(true, rel=near, abs=about)
     low, high = found[place]["low"], found[place]["high"]
     if np.isnan(low):
-        assert np.isnan(high) and name == "money", "no interval is for money that rests on fewer than five accounts"
+        assert name == "money", "no interval is only for money that rests on fewer than five accounts"
+        assert np.isnan(high)
     else:
         assert low <= found[place]["value"] <= (np.inf if np.isnan(high) else high)
 

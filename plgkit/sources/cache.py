@@ -16,7 +16,7 @@ from pathlib import Path
 
 from plgkit import __version__
 
-LAYOUT = "2"
+LAYOUT = "3"
 SHARING = "PLGKIT_SHARING"
 """Set for processes that run at the same time, such as those that run the notebooks of a report."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,10 @@ from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
 from plgkit.sources import addresses, billing, cache, ends, engine, files, gate, inside, rollups
 from plgkit.sources.data import Data, describe_source
-from plgkit.sources.prepare import Finding, Prepared, as_json, prepare
+from plgkit.sources.facts import Finding
+from plgkit.sources.growing import arrivals, keeping
+from plgkit.sources.growing.shelf import in_folder
+from plgkit.sources.prepare import prepare
 
 DATABASES = (".duckdb", ".ddb", ".db")
 
@@ -87,7 +90,7 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
         words = _playbook(playbook, path)
         connection, prepared, made = _from_path(path, words)
     derived = frozenset({"users"} if "users" in prepared.tables and "users" not in prepared.set_aside else ())
-    last, behind = ends.last_day(as_of, prepared.tables, words)
+    last, behind = ends.last_day(as_of, prepared.facts, words)
     data = Data(connection, prepared.tables, prepared.set_aside, made, words, last, (*prepared.findings, *behind),
                 prepared.version, describe_source(source), derived)
     money = tuple(Finding(*each) for each in billing.findings(data))
@@ -141,18 +144,15 @@ def _keep_in(connection: ibis.BaseBackend):
     return store
 
 
-def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook,
-             store: Callable[[str, Table], Table] | None = None) -> dict[str, Table]:
+def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook) -> dict[str, Table]:
     if "events" not in tables:
         return {}
-    store = store or (lambda name, rows: engine.keep(connection, name, rows))
-    words = cache.digest(playbook.activity.model_dump(mode="json"), playbook.product.week_start)
-    days = store(f"activity_{words[:6]}", rollups.activity(tables["events"], playbook))
-    return {"activity": days, "activity_week": store(f"activity_week_{words[:6]}", rollups.activity_week(days, playbook))}
+    days = engine.keep(connection, "activity", rollups.activity(tables["events"], playbook))
+    return {"activity": days, "activity_week": engine.keep(connection, "activity_week", rollups.activity_week(days, playbook))}
 
 
 def _from_connection(connection: ibis.BaseBackend, playbook: Playbook, *, keep: bool = False) -> tuple:
-    """Rows stay in the engine: judged there once, in temporary tables, or in tables of plgkit's own that outlast the session."""
+    """Rows stay in the engine: judged there in temporary tables, or once in tables of plgkit's own that outlast the session."""
     there = connection.list_tables()
     loaded = {}
     for name in TABLES:
@@ -162,13 +162,31 @@ def _from_connection(connection: ibis.BaseBackend, playbook: Playbook, *, keep: 
             raise BadSource(f"[tables.{name}] names the table {asked!r}, which the database does not have. "
                             f"{nearest(asked, there)}")
         if asked in there or source.table is not None:
+            if connection.name == "pyspark":
+                # A session that has read a table remembers its files, which may be others by now.
+                connection.raw_sql(f"REFRESH TABLE {asked}")
             schema, _dot, short = asked.rpartition(".")
             raw = connection.table(short, database=schema or None)
             loaded[name] = files.Loaded(_renamed(name, raw, source), raw.columns)
-    version = cache.digest(type(connection).__name__, _reading_facts(playbook), inside.state_of({name: each.table for name, each in loaded.items()}))
-    store = inside.keeper(connection, version) if keep else lambda name, rows: engine.keep(connection, name, rows)
-    prepared = prepare(loaded, playbook, store=store, version=version)
-    return connection, prepared, _rollups(connection, prepared.tables, playbook, store)
+    place = [connection.name, getattr(connection, "current_catalog", None), connection.current_database, _reading_facts(playbook)]
+    shelf = inside.shelf_in(connection) if keep and loaded else None
+    if shelf is None:
+        version = cache.digest(place, inside.state_of({name: each.table for name, each in loaded.items()}))
+        prepared = prepare(loaded, playbook, store=lambda name, rows: engine.keep(connection, name, rows), version=version)
+        return connection, prepared, _rollups(connection, prepared.tables, playbook)
+    arrived = {name: arrivals.of_database(name, loaded[name]) for name in keeping.GROWING if name in loaded and _has_time(name, loaded[name])}
+    others = {name: each for name, each in loaded.items() if name not in arrived}
+    version = cache.digest(place, inside.state_of({name: each.table for name, each in others.items()}),
+                           {name: [sorted(loaded[name].columns), each.stamps] for name, each in arrived.items()})
+    line = cache.digest(place, sorted(loaded))
+    if not keeping.is_kept(shelf, version):
+        keeping.keep(shelf, others, arrived, playbook, line=line, version=version)
+    return connection, *keeping.open_kept(shelf, playbook, line=line, version=version)
+
+
+def _has_time(name: str, loaded: files.Loaded) -> bool:
+    time = TABLES[name].time
+    return time in loaded.table.columns and loaded.table[time].type().is_timestamp()
 
 
 def _renamed(name: str, raw: Table, source: TableMap) -> Table:
@@ -206,64 +224,33 @@ def _from_path(path: Path, playbook: Playbook) -> tuple:
 
 def _from_cache(root: Path, found: Mapping[str, list[Path]], playbook: Playbook, *,
                 database: Path | None = None) -> tuple:
-    """Read files once per version of the data; later calls open what was kept."""
+    """Read files once per version of the data, and of those that grew what is new; later calls open what was kept."""
     content = cache.digest_files({database} if database else {path for paths in found.values() for path in paths},
                                  root=root)
     version = cache.digest(content, sorted(found), _reading_facts(playbook))
-    kept = cache.built(cache.folder() / "tables" / f"{version}-{engine.STORAGE}",
-                       lambda folder: _write_tables(folder, root, found, playbook, version, database))
-    manifest = json.loads((kept / "manifest.json").read_text())
+    line = cache.digest(str(database or root), sorted(found), _reading_facts(playbook))
+    folder = cache.folder() / "kept" / f"{line}-{engine.STORAGE}"
     connection = engine.open_duckdb()
-    engine.spare(connection, kept / "tables.duckdb")
-    stored = engine.attach(connection, kept / "tables.duckdb", "kept")
-    tables = {name: stored[name] for name in manifest["tables"]}
-    aside = {name: stored[f"set_aside_{name}"] for name in manifest["set_aside"]}
-    findings = tuple(Finding(**each) for each in manifest["findings"])
-    made = _kept_rollups(connection, tables, playbook, version) if "events" in tables else {}
-    return connection, Prepared(tables, aside, findings, version), made
+    shelf = in_folder(folder, connection)
+    if not keeping.is_kept(shelf, version):
+        with shelf.alone():
+            if not keeping.is_kept(shelf, version):
+                _keep_files(folder, found, playbook, line, version, database)
+    engine.spare(connection, sum((folder / f"{name}.duckdb").stat().st_size for name in keeping.names(shelf, line=line, version=version)))
+    return connection, *keeping.open_kept(shelf, playbook, line=line, version=version)
 
 
-def _write_tables(folder: Path, root: Path, found: Mapping[str, list[Path]], playbook: Playbook, version: str,
-                  database: Path | None) -> None:
-    connection = engine.open_duckdb(folder / "work.duckdb")
-    if database is None:
-        loaded = {name: files.load_files(connection, name, paths, playbook.tables.get(name, TableMap()))
-                  for name, paths in found.items()}
-    else:
-        loaded = files.load_database(connection, database, playbook)
-    prepared = prepare(loaded, playbook, store=_keep_in(connection), version=version)
-    gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
-    connection.raw_sql(f"ATTACH {files.quoted(folder / 'tables.duckdb')} AS kept")
-    for name, rows in prepared.tables.items():
-        engine.store(connection, rows.order_by(_order(name)), f"kept.{name}")
-    for name, rows in prepared.set_aside.items():
-        engine.store(connection, rows, f"kept.set_aside_{name}")
-    connection.raw_sql("DETACH kept")
-    connection.disconnect()
-    (folder / "work.duckdb").unlink()
-    (folder / "manifest.json").write_text(json.dumps({
-        "tables": list(prepared.tables), "set_aside": list(prepared.set_aside),
-        "findings": as_json(prepared.findings)}, indent=1))
-
-
-def _order(name: str) -> list[str]:
-    person = next((each for each in ("user_id", "account_id", "visitor_id", "inviter_id")
-                   if each in TABLES[name].names), None)
-    return [each for each in (person, TABLES[name].time) if each]
-
-
-def _kept_rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook,
-                  version: str) -> dict[str, Table]:
-    name = cache.digest(version, playbook.activity.model_dump(mode="json"), playbook.product.week_start)
-
-    def build(folder: Path) -> None:
-        connection.raw_sql(f"ATTACH {files.quoted(folder / 'rollups.duckdb')} AS made")
-        days = rollups.activity(tables["events"], playbook)
-        days = engine.store(connection, days.order_by("user_id", "day"), "made.activity")
-        weeks = rollups.activity_week(days, playbook)
-        engine.store(connection, weeks.order_by("user_id", "week"), "made.activity_week")
-        connection.raw_sql("DETACH made")
-
-    kept = cache.built(cache.folder() / "rollups" / f"{name}-{engine.STORAGE}", build)
-    stored = engine.attach(connection, kept / "rollups.duckdb", "rollups")
-    return {each: stored[each] for each in ("activity", "activity_week")}
+def _keep_files(folder: Path, found: Mapping[str, list[Path]], playbook: Playbook, line: str, version: str, database: Path | None) -> None:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as work:
+        connection = engine.open_duckdb(Path(work) / "work.duckdb")
+        shelf = in_folder(folder, connection)
+        if database is None:
+            sources = {name: playbook.tables.get(name, TableMap()) for name in found}
+            arrived = {name: arrivals.of_files(connection, name, found[name], sources[name], shelf) for name in keeping.GROWING if name in found}
+            others = {name: files.load_files(connection, name, paths, sources[name]) for name, paths in found.items() if name not in arrived}
+        else:
+            loaded = files.load_database(connection, database, playbook)
+            arrived = {name: arrivals.of_table(connection, name, loaded[name]) for name in keeping.GROWING if name in loaded}
+            others = {name: each for name, each in loaded.items() if name not in arrived}
+        keeping.keep(shelf, others, arrived, playbook, line=line, version=version)
+        connection.disconnect()

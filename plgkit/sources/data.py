@@ -18,7 +18,7 @@ from plgkit.errors import BadSource, MissingRates, MissingTable, UnknownEvent
 from plgkit.playbook import Playbook
 from plgkit.schema import BILLING, TABLES
 from plgkit.sources import addresses, billing, engine
-from plgkit.sources.prepare import Finding
+from plgkit.sources.facts import Finding
 
 _ANSWERING = "answering"
 

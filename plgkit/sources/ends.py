@@ -6,21 +6,18 @@ import datetime as dt
 from collections.abc import Mapping
 
 import pandas as pd
-from ibis import _
-from ibis.expr.types import Table
 
 from plgkit.errors import BadParameter, NoData
 from plgkit.playbook import Playbook
-from plgkit.schema import TABLES
 from plgkit.sources import engine
-from plgkit.sources.prepare import Finding
+from plgkit.sources.facts import Finding
 
 FEW, FAR = 0.001, 180
 
 
-def last_day(as_of: str | dt.date | None, tables: Mapping[str, Table],
+def last_day(as_of: str | dt.date | None, told: Mapping[str, pd.DataFrame],
              playbook: Playbook) -> tuple[dt.date, tuple[Finding, ...]]:
-    """The day asked for, else the last complete day; and what was found behind the end of the data.
+    """The day asked for, else the last complete day as the tables' facts tell; and what was found behind the end of the data.
 
     A day is complete when a later row exists or its last hour holds a row. A few rows that come
     over half a year after all others are times in the future, not the end of the data.
@@ -34,10 +31,9 @@ def last_day(as_of: str | dt.date | None, tables: Mapping[str, Table],
     """
     if as_of is not None and as_of != "":
         return as_day(as_of), ()
-    name = "events" if "events" in tables else _latest(tables)
-    rows, time = tables[name], TABLES[name].time
-    days = engine.run(rows.group_by("day").aggregate(n=_.count(), moment=_[time].max())).sort_values(
-        "day", ignore_index=True)
+    days_of = {name: facts[facts["reason"].isna()].sort_values("day", ignore_index=True) for name, facts in told.items()}
+    name = "events" if "events" in days_of else max(days_of, key=lambda name: days_of[name]["day"].max(), default="events")
+    days = days_of[name]
     if days.empty:
         raise NoData(f"The table {name!r} has no row; as_of cannot be told.")
     counted, found = _without_the_future(days, name)
@@ -45,12 +41,6 @@ def last_day(as_of: str | dt.date | None, tables: Mapping[str, Table],
     end = engine.to_utc(day + engine.DAY, playbook.product.time_zone)
     complete = name == "spend" or counted["moment"].iloc[-1] >= end - dt.timedelta(hours=1)
     return (day if complete or len(counted) == 1 else day - engine.DAY), found
-
-
-def _latest(tables: Mapping[str, Table]) -> str:
-    """The table whose rows reach furthest, the first of several."""
-    ends = {name: engine.run(rows.aggregate(day=_.day.max()))["day"][0] for name, rows in tables.items()}
-    return max(ends, key=lambda name: pd.Timestamp.min if pd.isna(ends[name]) else ends[name])
 
 
 def _without_the_future(days: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:

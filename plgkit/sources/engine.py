@@ -44,19 +44,29 @@ def open_duckdb(path: Path | None = None) -> ibis.BaseBackend:
     return connection
 
 
-def spare(connection: ibis.BaseBackend, path: Path) -> None:
-    """Take only so much memory as the kept tables make likely, where several processes share a machine."""
+def spare(connection: ibis.BaseBackend, size: int) -> None:
+    """Take only so much memory as the bytes of the kept tables make likely, where several processes share a machine."""
     if os.environ.get(cache.SHARING):
-        connection.raw_sql(f"SET memory_limit = '{max(_LEAST_MIB, int(1.6 * path.stat().st_size / 2**20))}MiB'")
+        connection.raw_sql(f"SET memory_limit = '{max(_LEAST_MIB, int(1.6 * size / 2**20))}MiB'")
+
+
+def promised(connection: ibis.BaseBackend, rows: Table) -> str:
+    """A query whose columns have the types that they promise.
+
+    What an engine makes may be wider: a truncated day is a timestamp, a sum is huge.
+    """
+    import sqlglot as sg
+
+    compiler = connection.compiler
+    columns = [sg.exp.Cast(this=sg.to_identifier(name, quoted=True), to=compiler.type_mapper.from_ibis(kind)).as_(name, quoted=True)
+               for name, kind in rows.schema().items()]
+    inner = compiler.to_sqlglot(rows.unbind()).subquery("made")
+    return sg.select(*columns).from_(inner).sql(compiler.dialect)
 
 
 def store(connection: ibis.BaseBackend, rows: Table, target: str) -> Table:
     """Write rows into a DuckDB file that is attached, as `<file>.<table>`, with the types they promise."""
-    # What DuckDB makes may be wider than what the query promises: a truncated day is a timestamp, a sum is huge.
-    typed = connection.compiler.type_mapper.to_string
-    names = {name: '"' + name.replace('"', '""') + '"' for name in rows.columns}
-    promised = ", ".join(f"CAST({names[name]} AS {typed(kind)}) AS {names[name]}" for name, kind in rows.schema().items())
-    connection.raw_sql(f"CREATE TABLE {target} AS SELECT {promised} FROM ({sql(rows)})")
+    connection.raw_sql(f"CREATE TABLE {target} AS {promised(connection, rows)}")
     place, _, table = target.partition(".")
     return connection.table(table, database=(place, "main"))
 

@@ -94,10 +94,29 @@ def table_files(root: Path, playbook: Playbook) -> dict[str, list[Path]]:
     return found
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Files as they are: the name of the view, its columns with their types, and the lines that are no rows."""
+
+    view: str
+    columns: Mapping[str, str]
+    unreadable: tuple[tuple[str, str], ...]
+
+
 def load_files(connection: ibis.BaseBackend, name: str, files: list[Path], source: TableMap) -> Loaded:
     """Read files of one kind as the table `name`."""
-    unreadable = read_raw(connection, f"raw_{name}", files, table=name)
-    return _typed(connection, f"raw_{name}", TABLES[name], source, unreadable)
+    return typed(connection, open_raw(connection, name, files, name), TABLES[name], source)
+
+
+def open_raw(connection: ibis.BaseBackend, name: str, files: list[Path], as_name: str) -> Raw:
+    """Read files of one kind as they are."""
+    unreadable = read_raw(connection, f"raw_{as_name}", files, table=name)
+    return _described(connection, f"raw_{as_name}", unreadable)
+
+
+def _described(connection: ibis.BaseBackend, view: str, unreadable: tuple = ()) -> Raw:
+    columns = connection.raw_sql(f"SELECT column_name, column_type FROM (DESCRIBE {view})").fetchall()
+    return Raw(view, dict(columns), unreadable)
 
 
 def content(connection: ibis.BaseBackend, name: str) -> str:
@@ -132,7 +151,7 @@ def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame | py
     connection.con.register(f"frame_{name}", _plain(frame) if isinstance(frame, pd.DataFrame) else frame)
     connection.raw_sql(f"CREATE TABLE raw_{name} AS SELECT * FROM frame_{name}")
     connection.con.unregister(f"frame_{name}")
-    return _typed(connection, f"raw_{name}", TABLES[name], source, ())
+    return typed(connection, _described(connection, f"raw_{name}"), TABLES[name], source)
 
 
 def load_database(connection: ibis.BaseBackend, path: Path, playbook: Playbook) -> dict[str, Loaded]:
@@ -147,7 +166,7 @@ def load_database(connection: ibis.BaseBackend, path: Path, playbook: Playbook) 
                             f"{nearest(asked, there)}")
         if asked in there:
             connection.raw_sql(f"CREATE VIEW raw_{name} AS SELECT * FROM {there[asked]}")
-            loaded[name] = _typed(connection, f"raw_{name}", table, source, ())
+            loaded[name] = typed(connection, _described(connection, f"raw_{name}"), table, source)
     return loaded
 
 
@@ -228,11 +247,17 @@ def _pointer(key: str) -> str:
     return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
-def _typed(connection: ibis.BaseBackend, raw: str, table: Table, source: TableMap,
-           unreadable: tuple) -> Loaded:
-    """Cast every column to its type; what cannot be cast stays beside it as text."""
-    there = dict(connection.raw_sql(
-        f"SELECT column_name, column_type FROM (DESCRIBE {raw})").fetchall())
+def typed(connection: ibis.BaseBackend, read: Raw, table: Table, source: TableMap, *, also: Mapping[str, str] | None = None) -> Loaded:
+    """Cast every column to its type; what cannot be cast stays beside it as text.
+
+    Columns that only others of the table's files have are in `also`, and empty here.
+    """
+    raw, there = read.view, dict(read.columns)
+    missing = [each for each in also or {} if each not in there]
+    if missing:
+        empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {named(each)}" for each in missing)
+        connection.raw_sql(f"CREATE VIEW {raw}_and_more AS SELECT *, {empty} FROM {raw}")
+        raw, there = f"{raw}_and_more", there | dict.fromkeys(missing, "VARCHAR")
     chosen, zoneless = [], False
     for column in table.columns:
         if column.name in source.constants:
@@ -258,9 +283,10 @@ def _typed(connection: ibis.BaseBackend, raw: str, table: Table, source: TableMa
     chosen += [f"CAST({named(each)} AS VARCHAR) AS {named(each)}" for each in extra]
     where = " AND ".join(f"CAST({named(column)} AS VARCHAR) IN ({', '.join(quoted(v) for v in values)})"
                          for column, values in source.where.items())
-    connection.raw_sql(f"CREATE VIEW {table.name}_typed AS SELECT {', '.join(chosen) or 'NULL AS nothing'} "
+    view = f"{read.view.removeprefix('raw_')}_typed"
+    connection.raw_sql(f"CREATE VIEW {view} AS SELECT {', '.join(chosen) or 'NULL AS nothing'} "
                        f"FROM {raw}" + (f" WHERE {where}" if where else ""))
-    return Loaded(connection.table(f"{table.name}_typed"), tuple(there), zoneless, unreadable)
+    return Loaded(connection.table(view), tuple(there), zoneless, read.unreadable)
 
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",

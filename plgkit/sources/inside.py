@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from contextlib import nullcontext
+from typing import Any
 
+import ibis
 from ibis import BaseBackend, _
 from ibis.expr.types import Table
 
 from plgkit.schema import TABLES
 from plgkit.sources import engine
+from plgkit.sources.growing.shelf import Shelf, packed, unpacked
 
 SCHEMA = "plgkit_kept"
-_CAN = ("postgres", "clickhouse", "pyspark")
+_NOTES = "notes"
+_NOTES_AS = {"postgres": "(name text, number bigint, body text)", "pyspark": "(name string, number bigint, body string) USING parquet",
+             "clickhouse": "(name String, number Int64, body String) ENGINE = MergeTree ORDER BY (name, number)"}
 _numbers = itertools.count(1)
 
 
@@ -28,22 +34,50 @@ def state_of(raw: Mapping[str, Table]) -> list[tuple]:
     return found
 
 
-def keeper(connection: BaseBackend, version: str) -> Callable[[str, Table], Table]:
-    """How to keep rows in this engine: in the schema `plgkit_kept` where it can be made, else for this session.
+def shelf_in(connection: BaseBackend) -> Shelf | None:
+    """The shelf inside a database: its schema `plgkit_kept`. None where no schema can be made, or the engine cannot keep tables."""
+    if connection.name not in _NOTES_AS or not _has_schema(connection):
+        return None
 
-    A table takes its name in one step when all its rows are there, so that whoever is killed, or runs at the same time,
-    leaves and finds whole tables only.
-    """
-    if connection.name not in _CAN or not _has_schema(connection):
-        return lambda name, rows: engine.keep(connection, name, rows)
+    def there() -> list[str]:
+        return connection.list_tables(database=SCHEMA)
 
-    def store(name: str, rows: Table) -> Table:
-        final = f"{name}_{version}"
-        if final not in connection.list_tables(database=SCHEMA):
-            _make(connection, final, rows)
-        return engine.as_promised(connection.table(final, database=SCHEMA), rows)
+    def make(name: str, rows: Table, order: list[str]) -> None:
+        if name not in there():
+            _make(connection, name, rows, order, there)
 
-    return store
+    def open_(name: str) -> Table:
+        return connection.table(name, database=SCHEMA)
+
+    def view(name: str, rows: Callable[[], Table]) -> Table:
+        if name not in there():
+            # Two runs at once may both find it missing; the text is the same.
+            _run(connection, f"CREATE OR REPLACE VIEW {SCHEMA}.{name} AS {engine.sql(rows())}")
+        return connection.table(name, database=SCHEMA)
+
+    def drop(names: Container[str]) -> None:
+        kept = sorted(name for name in there() if name in names)
+        for name in kept:  # Those that are views of others begin with `all`, and go first.
+            _run(connection, f"DROP {'VIEW' if name.startswith('all_') else 'TABLE'} IF EXISTS {SCHEMA}.{name}"
+                             f"{' CASCADE' if connection.name == 'postgres' else ''}")
+
+    def read(name: str) -> Any:
+        if _NOTES not in there():
+            return None
+        notes = connection.table(_NOTES, database=SCHEMA)
+        found = engine.run(notes.filter(notes.name == name).order_by(ibis.desc("number")).limit(1))
+        return unpacked(found["body"].iloc[0]) if len(found) and found["body"].iloc[0] else None
+
+    def write(name: str, note: Any) -> None:
+        if _NOTES not in there():
+            _run(connection, f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{_NOTES} {_NOTES_AS[connection.name]}")
+        notes = connection.table(_NOTES, database=SCHEMA)
+        last = engine.run(notes.filter(notes.name == name).aggregate(number=notes.number.max().fill_null(0)))["number"].iloc[0]
+        _run(connection, f"INSERT INTO {SCHEMA}.{_NOTES} VALUES ('{name}', {int(last) + 1}, '{packed(note)}')")
+        if connection.name != "pyspark":
+            _run(connection, f"DELETE FROM {SCHEMA}.{_NOTES} WHERE name = '{name}' AND number <= {int(last)}")
+
+    return Shelf(connection, make, open_, view, drop, read, write, nullcontext)
 
 
 def _has_schema(connection: BaseBackend) -> bool:
@@ -56,18 +90,21 @@ def _has_schema(connection: BaseBackend) -> bool:
     return True
 
 
-def _make(connection: BaseBackend, final: str, rows: Table) -> None:
+def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], there: Callable[[], list[str]]) -> None:
+    """A table takes its name in one step when all its rows are there, so that whoever is killed, or runs at the same time,
+    leaves and finds whole tables only."""
     partial = f"partial_{final}_{os.getpid()}_{next(_numbers)}"
     try:
-        how = {"clickhouse": "ENGINE = MergeTree ORDER BY tuple() ", "pyspark": "USING parquet "}.get(connection.name, "")
-        _run(connection, f"CREATE TABLE {SCHEMA}.{partial} {how}AS {engine.sql(rows)}")
+        by = f"({', '.join(order)})" if order else "tuple()"
+        how = {"clickhouse": f"ENGINE = MergeTree ORDER BY {by} SETTINGS allow_nullable_key = 1 ", "pyspark": "USING parquet "}.get(connection.name, "")
+        _run(connection, f"CREATE TABLE {SCHEMA}.{partial} {how}AS {engine.promised(connection, rows)}")
         _run(connection, f"RENAME TABLE {SCHEMA}.{partial} TO {SCHEMA}.{final}" if connection.name == "clickhouse"
              else f"ALTER TABLE {SCHEMA}.{partial} RENAME TO {f'{SCHEMA}.' if connection.name == 'pyspark' else ''}{final}")
         if connection.name == "postgres":
             _run(connection, f"ANALYZE {SCHEMA}.{final}")
     except Exception:
         _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{partial}")
-        if final not in connection.list_tables(database=SCHEMA):
+        if final not in there():
             raise
 
 

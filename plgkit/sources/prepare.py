@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import ibis
+import pandas as pd
 from ibis import _
 from ibis.expr.types import Table as Expression
 
 from plgkit.errors import BadData, BadSource, NoData
 from plgkit.playbook import Playbook
 from plgkit.schema import TABLES
-from plgkit.sources import clean, engine
-from plgkit.sources.files import RAW, Loaded
+from plgkit.sources import clean, engine, facts
+from plgkit.sources.facts import Finding
+from plgkit.sources.files import Loaded
 
-Level = Literal["error", "warning", "info"]
 ORDER = ("users", "accounts", *(name for name in TABLES if name not in ("users", "accounts")))
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing the checks found: how bad, in which table, in how many rows, and what."""
-
-    level: Level
-    table: str
-    rows: int
-    what: str
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """Tables ready for measures, what was set aside, and what the checks found."""
+    """Tables ready for measures, what was set aside, what the checks found, and the facts by day that it is told from."""
 
     tables: Mapping[str, Expression]
     set_aside: Mapping[str, Expression]
     findings: tuple[Finding, ...]
     version: str
+    facts: Mapping[str, pd.DataFrame]
 
 
 Store = Callable[[str, Expression], Expression]
+Judge = Callable[[Loaded, tuple[dt.date, dt.date]], Expression]
+Grow = Callable[[str, Judge, Expression | None], tuple[Expression, pd.DataFrame]]
 
 
-def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, version: str) -> Prepared:
+def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, version: str, growing: Sequence[str] = (),
+            grow: Grow | None = None) -> Prepared:
     """Judge every row of every table.
 
     Parameters
@@ -53,6 +48,9 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
         The raw tables by canonical name.
     store
         Keeps the judged rows of a table somewhere quick and returns them as a table.
+    growing, grow
+        The tables that are kept in pieces; and how: from a name, what judges some of its rows, and the people known and left
+        out, to judged rows and their facts.
 
     Raises
     ------
@@ -65,25 +63,39 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
         raise NoData(f"There is no table in the source. Known tables are: {', '.join(TABLES)}; "
                      "name their files under [tables.<name>] in playbook.toml, or let `plgkit init` write a first one.")
     judged: dict[str, Expression] = {}
-    for name in ORDER:
-        if name in loaded:
-            judged[name] = store(name, _judge(name, loaded[name], judged, playbook))
-    findings = tuple(_findings(judged, loaded, playbook))
+    told: dict[str, pd.DataFrame] = {}
+    for name in (each for each in ORDER if each in loaded):
+        judge = partial(_judge, name, before=dict(judged), playbook=playbook)
+        if grow is not None and name in growing:
+            judged[name], told[name] = grow(name, judge, _people(judged["users"]) if "users" in judged else None)
+        else:
+            judged[name] = store(name, judge(loaded[name]))
+            told[name] = facts.of(name, judged[name], playbook)
+    findings = tuple(each for name in judged for each in facts.findings(name, told[name], loaded[name], playbook))
     stopping = [f"{each.table}: {each.what}" for each in findings if each.level == "error"]
     if stopping:
         raise BadData(stopping)
     tables = {name: clean.used(judged[name]) for name in TABLES if name in judged}
     if "users" not in tables and "events" in tables:
         tables = {"users": store("users", derived_users(tables["events"])), **tables}
-    return Prepared(tables, {name: clean.set_aside(rows) for name, rows in judged.items()}, findings, version)
+    return Prepared(tables, {name: clean.set_aside(rows) for name, rows in judged.items()}, findings, version, told)
 
 
-def _judge(name: str, loaded: Loaded, before: Mapping[str, Expression], playbook: Playbook) -> Expression:
+def _people(users: Expression) -> Expression:
+    """Who is known and who is left out, on whom it depends whether other rows are used."""
+    flags = users.select("user_id", known=_.reason.isnull().ifelse(1, 0), out=_.reason.startswith(clean.LEFT_OUT).fill_null(False).ifelse(1, 0))
+    flags = flags.filter(flags.user_id.notnull() & (flags.known + flags.out > 0))
+    return flags.group_by("user_id").aggregate(known=_.known.max(), out=_.out.max())
+
+
+def _judge(name: str, loaded: Loaded, reach: tuple[dt.date, dt.date] | None = None, *, before: Mapping[str, Expression],
+           playbook: Playbook) -> Expression:
+    """Raw rows judged; `reach` are the days between which times lie, asked for where they are not known."""
     table = TABLES[name]
     _check_types(name, loaded.table)
     rows = clean.complete(table, loaded.table, there=loaded.columns, playbook=playbook)
     if table.time != "day":
-        first, last = bounds(rows, table.time)
+        first, last = reach or bounds(rows, table.time)
         rows = clean.with_day(table, rows, zone=playbook.product.time_zone, first=first, last=last)
     known = {each: clean.used(before[each]) for each in before}
     out = {each: clean.set_aside(before[each]).filter(_.reason.startswith(clean.LEFT_OUT)) for each in before}
@@ -121,52 +133,3 @@ def derived_users(events: Expression) -> Expression:
     missing = {column.name: ibis.null(clean.TYPES[column.kind]) for column in TABLES["users"].columns
                if column.name not in first.columns}
     return first.mutate(**missing).select(*TABLES["users"].names, "day")
-
-
-def _findings(judged: Mapping[str, Expression], loaded: Mapping[str, Loaded], playbook: Playbook) -> list[Finding]:
-    found: list[Finding] = []
-    for name, rows in judged.items():
-        counts = engine.run(rows.group_by("reason").aggregate(n=_.count())).sort_values("reason")
-        good = int(counts.n[counts.reason.isna()].sum())
-        found += [Finding("warning", name, 1, what) for what, _text in loaded[name].unreadable]
-        for row in counts[counts.reason.notna()].itertuples():
-            harmless = row.reason.startswith(clean.LEFT_OUT) or row.reason == "not the first row"
-            found.append(Finding("info" if harmless else "warning", name, int(row.n), row.reason))
-        if not good and len(counts):
-            found.append(Finding("error", name, int(counts.n.sum()),
-                                 f"no row can be used; the reasons are: {'; '.join(counts.reason.dropna())}"))
-        if loaded[name].zoneless:
-            zone = playbook.tables[name].times_in if name in playbook.tables else "UTC"
-            found.append(Finding("info", name, good, f"times carry no zone and are read as {zone} "
-                                 f"(times_in of [tables.{name}] says another)"))
-        found += _softer(name, rows, playbook)
-    return found
-
-
-def _softer(name: str, rows: Expression, playbook: Playbook) -> list[Finding]:
-    """What is worth knowing of rows that are used all the same."""
-    table = TABLES[name]
-    good = rows.filter(_.reason.isnull())
-    counts: dict[str, ibis.Value] = {}
-    words: dict[str, tuple[Level, str]] = {}
-    for column in table.columns:
-        if not column.required and RAW + column.name in rows.columns:
-            value = good[clean.stored_name(column.name, column.kind)]
-            counts[f"unread_{column.name}"] = (value.isnull() & good[RAW + column.name].notnull())
-            words[f"unread_{column.name}"] = ("warning", f"{column.name} cannot be read and counts as missing")
-    if name == "events":
-        late = playbook.data.late_after_hours
-        counts["late"] = good.received_at > good.occurred_at + ibis.interval(hours=late)
-        words["late"] = ("info", f"received over {late} hours after they happened")
-        counts["ahead"] = good.received_at < good.occurred_at
-        words["ahead"] = ("info", "occurred_at is after received_at by up to a day: a clock ahead of the server's")
-    if not counts:
-        return []
-    one = engine.run(good.aggregate(**{key: flag.fill_null(False).ifelse(1, 0).sum().fill_null(0)
-                                       for key, flag in counts.items()})).iloc[0]
-    return [Finding(words[key][0], name, int(one[key]), words[key][1]) for key in counts if one[key]]
-
-
-def as_json(findings: tuple[Finding, ...]) -> list[dict]:
-    """Findings as plain data."""
-    return [asdict(each) for each in findings]

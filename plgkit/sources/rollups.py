@@ -20,24 +20,36 @@ def active_events(events: Table, playbook: Playbook) -> Table:
     return events.filter(events.event.notin(rules.except_)) if rules.except_ else events
 
 
-def activity(events: Table, playbook: Playbook) -> Table:
+def activity(events: Table, playbook: Playbook, *, earlier: Table | None = None) -> Table:
     """One row per person and day with an event: how many, the person's first day, the day before this one.
 
-    `prev_day` is the last day with an event before this one, NULL on the first.
+    `prev_day` is the last day with an event before this one, NULL on the first. What people did before these events
+    stands in `earlier`, rows of the same kind.
     """
     days = active_events(events, playbook).group_by("user_id", "day").aggregate(n=_.count().cast("int64"))
-    return _with_past(days, "day")
+    rows = days.mutate(first_day=days.day.min().over(group_by=days.user_id),
+                       prev_day=days.day.lag().over(group_by=days.user_id, order_by=days.day))
+    if earlier is None:
+        return rows
+    those = earlier.filter(earlier.user_id.isin(days.user_id)).group_by("user_id").aggregate(was_first=_.first_day.min(), was_last=_.day.max())
+    both = rows.left_join(those, "user_id")
+    return both.select(rows.user_id, rows.day, rows.n, first_day=both.was_first.fill_null(rows.first_day),
+                       prev_day=rows.prev_day.fill_null(both.was_last))
 
 
 def activity_week(days: Table, playbook: Playbook) -> Table:
-    """One row per person and week with an event: events, days, the first week, the week before this one."""
+    """One row per person and week with an event: events, days, the first week, the week before this one.
+
+    What a person did before a week stands in its first day, so that the weeks of some days need no others.
+    """
     start = playbook.product.week_start
-    weeks = (
-        days.mutate(week=engine.period(days.day, "week", start).cast("date"))
-        .group_by("user_id", "week")
-        .aggregate(n=_.n.sum().cast("int64"), days=_.count().cast("int64"))
-    )
-    return _with_past(weeks, "week")
+    rows = days.mutate(week=engine.period(days.day, "week", start).cast("date"))
+    rows = rows.mutate(earlier=(rows.prev_day < rows.week).fill_null(False).ifelse(rows.prev_day, ibis.null("date")))
+    weeks = rows.group_by("user_id", "week").aggregate(
+        n=_.n.sum().cast("int64"), days=_.count().cast("int64"), first_day=_.first_day.min(), prev_day=_.earlier.max())
+    return weeks.select(
+        "user_id", "week", "n", "days", first_week=engine.period(weeks.first_day, "week", start).cast("date"),
+        prev_week=engine.period(weeks.prev_day, "week", start).cast("date"))
 
 
 def up_to(days: Table, weeks: Table, last_week: dt.date, playbook: Playbook) -> Table:
@@ -45,21 +57,6 @@ def up_to(days: Table, weeks: Table, last_week: dt.date, playbook: Playbook) -> 
 
     `days` end with the last day counted, and what a person did before a week is the same whenever it is asked.
     """
-    start, last = playbook.product.week_start, ibis.date(last_week.isoformat())
-    inside = days.filter(days.day >= last)
-    earlier = (inside.prev_day < last).fill_null(False).ifelse(inside.prev_day, ibis.null("date"))
-    inside = inside.mutate(earlier=earlier).group_by("user_id").aggregate(
-        n=_.n.sum().cast("int64"), days=_.count().cast("int64"), first_day=_.first_day.min(), prev_day=_.earlier.max())
-    inside = inside.select(
-        "user_id", "n", "days", week=last, first_week=engine.period(inside.first_day, "week", start).cast("date"),
-        prev_week=engine.period(inside.prev_day, "week", start).cast("date"))
-    columns = ["user_id", "week", "n", "days", "first_week", "prev_week"]
-    return weeks.filter(weeks.week < last).select(columns).union(inside.select(columns))
-
-
-def _with_past(rows: Table, unit: str) -> Table:
-    person = {"group_by": rows.user_id, "order_by": rows[unit]}
-    return rows.mutate(**{
-        f"first_{unit}": rows[unit].min().over(group_by=rows.user_id),
-        f"prev_{unit}": rows[unit].lag().over(**person),
-    })
+    last = ibis.date(last_week.isoformat())
+    inside = activity_week(days.filter(days.day >= last), playbook)
+    return weeks.filter(weeks.week < last).select(inside.columns).union(inside)

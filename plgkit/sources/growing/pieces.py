@@ -1,0 +1,223 @@
+"""A table's judged rows in pieces, each of which answers for some days.
+
+When days come, or rows of days long past, the days that are not as they were get a piece of their own, and the older pieces
+answer for them no more. Small pieces are put together when they become many, so that a row is written a few times in all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import ibis
+import pandas as pd
+from ibis import _
+from ibis.expr.types import Table
+
+from plgkit.sources import cache, engine, facts
+from plgkit.sources.files import Loaded
+from plgkit.sources.growing import days as calendar
+from plgkit.sources.growing.arrivals import Arrivals
+from plgkit.sources.growing.shelf import Shelf, succeeded
+
+MANY, TOGETHER = 16, 8
+"""With more pieces than this, so many of the smallest become one."""
+MOST = 0.5
+"""Where more than this part of all rows is not as it was, everything is judged anew."""
+
+
+@dataclass(frozen=True)
+class Growing:
+    """How one table grows.
+
+    Attributes
+    ----------
+    name, line, version
+        The table; what stays the same while rows come; and the state of the data.
+    judge
+        From raw rows to judged ones, given the days between which times lie.
+    facts_of
+        What judged rows say of each day.
+    people
+        Who is known and who is left out, one row each: user_id, known, out. None where rows do not depend on it.
+    key
+        The column by which a row may be the double of a row of another day.
+    """
+
+    name: str
+    line: str
+    version: str
+    zone: str
+    arrived: Arrivals
+    judge: Callable[[Loaded, tuple[dt.date, dt.date]], Table]
+    facts_of: Callable[[Table], pd.DataFrame]
+    order: list[str]
+    people: Table | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A table as it stands: its judged rows, its facts by day, a stamp of each day, and the rows from a day on."""
+
+    rows: Table
+    facts: pd.DataFrame
+    stamps: Mapping[str, str]
+    since: Callable[[str], Table]
+
+
+def brought_up(of: Growing, shelf: Shelf) -> None:
+    """Keep a table as it is in the state of the data, with what is kept of earlier ones."""
+    note = _note(of.name, of.line, of.version)
+    if shelf.read(note) is None:
+        _bring_up(of, shelf, note)
+
+
+def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:
+    """Open a table that was brought up."""
+    state = shelf.read(_note(name, line, version))
+    pieces = state["pieces"]
+    return Grown(
+        shelf.view(f"all_{name}_{version}", lambda: _rows(shelf, pieces)), facts.from_text(state["facts"]),
+        {day: stamp for piece in pieces for day, stamp in piece["days"].items()},
+        lambda day: _rows(shelf, [each for each in pieces if max(each["days"], default="") >= day]).filter(_.day >= ibis.date(day)))
+
+
+def tables(name: str, line: str, version: str, shelf: Shelf) -> list[str]:
+    """The names of what a table is kept in."""
+    return [piece["name"] for piece in shelf.read(_note(name, line, version))["pieces"]]
+
+
+def _note(name: str, line: str, version: str) -> str:
+    return f"{name}_{line}_{version}"
+
+
+def _bring_up(of: Growing, shelf: Shelf, note: str) -> None:
+    states = shelf.read(f"{of.name}_{of.line}_states") or []
+    before = shelf.read(states[0][0]) if states else None
+    columns = sorted(of.arrived.whole.columns)
+    people = None
+    if of.people is not None:
+        people = f"{of.name}_people_{of.version}"
+        shelf.make(people, of.people, [])
+    if before is not None and before["columns"] != columns:
+        before = None
+    state = before and _with_days(before, of, shelf, people)
+    if not state:
+        piece, found = _piece(of, shelf, None)
+        state = {"pieces": [piece], "facts": facts.as_text(found)}
+    state = {"pieces": _fewer(state, of, shelf), "facts": state["facts"], "people": people, "columns": columns, "utc": dict(of.arrived.stamps)}
+    shelf.write(note, state)
+    succeeded(shelf, f"{of.name}_{of.line}", note, [*[piece["name"] for piece in state["pieces"]], *([people] if people else []),
+                                                   f"all_{of.name}_{of.version}"])
+
+
+def _with_days(before: dict, of: Growing, shelf: Shelf, people: str | None) -> dict | list | None:
+    """The state after the days that are not as they were got a piece of their own; nothing where those are most of all."""
+    old, new = before["utc"], of.arrived.stamps
+    reopened = calendar.elsewhere((day for day in {*old, *new} if old.get(day) != new.get(day)), of.zone)
+    reopened |= _days_of_people(before, of, shelf, people)
+    known = facts.from_text(before["facts"])
+    by_day = known.assign(day=known["day"].map(calendar.as_text)).groupby("day")["n"].sum()
+    while True:
+        if not reopened:
+            return {"pieces": before["pieces"], "facts": before["facts"]}
+        coming = sum(of.arrived.rows.get(day, 0) for day in calendar.elsewhere(reopened, of.zone, back=True))
+        if max(coming, by_day[by_day.index.isin(reopened)].sum()) > MOST * by_day.sum():
+            return None
+        piece, found = _piece(of, shelf, reopened)
+        more = _days_of_doubles(before, of, shelf, piece, reopened) - reopened
+        if not more:
+            break
+        shelf.drop({piece["name"]})
+        reopened |= more
+    pieces = [_without(each, reopened) for each in before["pieces"]]
+    staying = known[~known["day"].map(calendar.as_text).isin(reopened)]
+    pieces = [each for each in [*pieces, piece] if each["days"]]
+    return pieces and {"pieces": pieces, "facts": facts.as_text(facts.together([staying, found]))}
+
+
+def _piece(of: Growing, shelf: Shelf, days: set[str] | None) -> tuple[dict, pd.DataFrame]:
+    """Judge the rows of some days, or of all, and keep them."""
+    stamp = cache.digest(of.line, of.version, sorted(days) if days is not None else None)
+    name = f"{of.name}_{stamp}"
+    wanted = None if days is None else calendar.elsewhere(days, of.zone, back=True)
+    judged = of.judge(of.arrived.read(wanted), of.arrived.reach())
+    shelf.make(name, judged if days is None else judged.filter(calendar.among(judged.day, days)), of.order)
+    found = of.facts_of(shelf.open(name))
+    return {"name": name, "days": dict.fromkeys(sorted(set(found["day"].map(calendar.as_text))), stamp), "gone": []}, found
+
+
+def _without(piece: dict, days: set[str]) -> dict:
+    """A piece that answers for these days no more."""
+    gone = days & set(piece["days"])
+    return {"name": piece["name"], "days": {day: stamp for day, stamp in piece["days"].items() if day not in gone},
+            "gone": sorted({*piece["gone"], *gone})}
+
+
+def _rows(shelf: Shelf, pieces: list[dict]) -> Table:
+    """The rows of all pieces, each for the days for which it answers."""
+    parts = [_answered(shelf.open(each["name"]), each["gone"]) for each in pieces]
+    columns = {name: kind for part in parts for name, kind in part.schema().items()}
+    level = [part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in columns.items()}) for part in parts]
+    return ibis.union(*level) if len(level) > 1 else level[0]
+
+
+def _answered(rows: Table, gone: list[str]) -> Table:
+    return rows.filter(~calendar.among(rows.day, gone)) if gone else rows
+
+
+def _days_of_people(before: dict, of: Growing, shelf: Shelf, people: str | None) -> set[str]:
+    """The days with rows of people who were not known, or left out, and now are otherwise."""
+    if people is None or before["people"] is None or people == before["people"]:
+        return set()
+    old, new = (shelf.open(name) for name in (before["people"], people))
+    none = ibis.literal(0, "int64")
+    known, out = _.known.cast("int64"), _.out.cast("int64")
+    both = old.select("user_id", a=known, b=out, c=none, d=none).union(new.select("user_id", a=none, b=none, c=known, d=out))
+    one = both.group_by("user_id").aggregate(**{name: _[name].max() for name in "abcd"})
+    other = one.filter((one.a != one.c) | (one.b != one.d))
+    other = other.select("user_id", lost=((other.a > other.c) | (other.d > other.b)).ifelse(1, 0))
+    found = engine.run(other.aggregate(n=_.count(), lost=_.lost.sum().fill_null(0))).iloc[0]
+    if not found.n:
+        return set()
+    rows = _rows(shelf, before["pieces"])
+    if not found.lost:
+        # Rows of people unknown so far were not used.
+        rows = rows.filter(rows.reason.notnull())
+    return _days(rows.filter(rows.user_id.isin(other.user_id)))
+
+
+def _days_of_doubles(before: dict, of: Growing, shelf: Shelf, piece: dict, reopened: set[str]) -> set[str]:
+    """The days on which rows lie that say the same as rows of the days judged anew, as these are or as they were."""
+    others = [each for each in (_without(piece, reopened) for piece in before["pieces"]) if each["days"]]
+    if of.key is None or not others:
+        return set()
+    new, was = shelf.open(piece["name"]), _rows(shelf, before["pieces"])
+    was = was.filter(calendar.among(was.day, reopened))
+    ids = new.select(id=new[of.key]).union(was.select(id=was[of.key]))
+    ids = ids.filter(ids.id.notnull())
+    rest = _rows(shelf, others)
+    return _days(rest.filter(rest[of.key].isin(ids.id)))
+
+
+def _days(rows: Table) -> set[str]:
+    return set(engine.run(rows.group_by("day").aggregate(n=_.count()))["day"].map(calendar.as_text))
+
+
+def _fewer(state: dict, of: Growing, shelf: Shelf) -> list[dict]:
+    """Pieces, the smallest put together while they are many."""
+    pieces = state["pieces"]
+    if len(pieces) <= MANY:
+        return pieces
+    known = facts.from_text(state["facts"])
+    by_day = known.assign(day=known["day"].map(calendar.as_text)).groupby("day")["n"].sum()
+    by_size = sorted(pieces, key=lambda each: (int(by_day.reindex(list(each["days"])).sum()), each["name"]))
+    small, large = by_size[:TOGETHER], by_size[TOGETHER:]
+    name = f"{of.name}_{cache.digest([[each['name'], each['gone']] for each in small])}"
+    shelf.make(name, _rows(shelf, small), of.order)
+    one = {"name": name, "days": {day: stamp for each in small for day, stamp in each["days"].items()}, "gone": []}
+    return [*large, one]
+
+

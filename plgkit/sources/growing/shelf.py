@@ -1,0 +1,136 @@
+"""Where plgkit keeps tables of its own: files of DuckDB in a folder, or a schema inside a database (`plgkit.sources.inside`)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Container
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+from ibis.expr.types import Table
+
+from plgkit.sources import engine
+
+STATES = 3
+"""So many of the last states stay: a run that began before another one ended still reads its tables."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What can be done with kept tables and notes. Whatever has a name is whole, and never changes.
+
+    Attributes
+    ----------
+    make
+        Keep rows under a name, sorted, unless it is there already.
+    open
+        A kept table by its name.
+    view
+        A table that is several kept ones.
+    drop
+        Give kept tables up.
+    read, write
+        Notes: JSON by name, None where there is none.
+    alone
+        Whoever works here now keeps others of this machine waiting.
+    """
+
+    connection: ibis.BaseBackend
+    make: Callable[[str, Table, list[str]], None]
+    open: Callable[[str], Table]
+    view: Callable[[str, Callable[[], Table]], Table]
+    drop: Callable[[Container[str]], None]
+    read: Callable[[str], Any]
+    write: Callable[[str, Any], None]
+    alone: Callable[[], AbstractContextManager]
+
+
+def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
+    """A shelf of DuckDB files, one for each table, read through `connection`."""
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "notes").mkdir(exist_ok=True)
+    attached: dict[str, Table] = {}
+    lock = FileLock(folder / ".lock")
+
+    def make(name: str, rows: Table, order: list[str]) -> None:
+        final = folder / f"{name}.duckdb"
+        if final.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as work:
+            partial = Path(work) / final.name
+            connection.raw_sql(f"ATTACH '{_quoted(partial)}' AS partial")
+            try:
+                engine.store(connection, rows.order_by(order) if order else rows, "partial.kept")
+            finally:
+                connection.raw_sql("DETACH partial")
+            os.replace(partial, final)
+
+    def open_(name: str) -> Table:
+        if name not in attached:
+            connection.raw_sql(f"ATTACH '{_quoted(folder / f'{name}.duckdb')}' AS kept_{name} (READ_ONLY)")
+            attached[name] = connection.table("kept", database=(f"kept_{name}", "main"))
+        return attached[name]
+
+    def view(name: str, rows: Callable[[], Table]) -> Table:
+        return connection.create_view(name, rows(), overwrite=True)
+
+    def drop(names: Container[str]) -> None:
+        for path in folder.glob("*.duckdb"):
+            if path.stem in names:
+                path.unlink(missing_ok=True)
+        for path in (folder / "notes").iterdir():
+            if path.name in names:
+                path.unlink(missing_ok=True)
+
+    def read(name: str) -> Any:
+        path = folder / "notes" / name
+        return unpacked(path.read_text()) if path.exists() else None
+
+    def write(name: str, note: Any) -> None:
+        handle, partial = tempfile.mkstemp(dir=folder / "notes", prefix=".partial-")
+        with os.fdopen(handle, "w") as stream:
+            stream.write(packed(note))
+        os.replace(partial, folder / "notes" / name)
+
+    return Shelf(connection, make, open_, view, drop, read, write, lambda: lock)
+
+
+def packed(note: Any) -> str:
+    """A note as a short text without quotes, which any database keeps."""
+    return base64.b64encode(zlib.compress(json.dumps(note, sort_keys=True).encode())).decode()
+
+
+def unpacked(text: str) -> Any:
+    """The note that `packed` made a text of.
+
+    Examples
+    --------
+    >>> unpacked(packed({"days": ["2025-01-06"]}))
+    {'days': ['2025-01-06']}
+    """
+    return json.loads(zlib.decompress(base64.b64decode(text)))
+
+
+def succeeded(shelf: Shelf, line: str, note: str, names: list[str]) -> None:
+    """Note that a line of states goes on with this one, and give up what only states long past still name."""
+    before = [each for each in shelf.read(f"{line}_states") or [] if each[0] != note]
+    states = [[note, sorted(names)], *before]
+    staying, going = states[:STATES], states[STATES:]
+    shelf.write(f"{line}_states", staying)
+    used = {name for _note, those in staying for name in those}
+    gone = {name for note, those in going for name in [note, *those]} - used
+    if gone:
+        shelf.drop(gone)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
