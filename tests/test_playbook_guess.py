@@ -85,6 +85,15 @@ def test_exports_of_other_tools_are_known(tool, columns):
     assert guessed(rows).tables["events"].columns == renamed
 
 
+def test_payments_of_clients_are_no_visits():
+    paid = table("transactions.csv", date="2026-01-05 10:00:{0:02d}", client_id="c{0}", value_usd="{0}.5")
+    playbook = guessed(paid)
+    assert "visits" not in playbook.tables
+    assert playbook.tables["events"].constants == {"event": "active"}
+    seen = table("seen.csv", date="2026-01-05 10:00:{0:02d}", client_id="c{0}", landing_page="/")
+    assert guessed(seen).tables["visits"].columns == {"visitor_id": "client_id", "visited_at": "date"}
+
+
 def test_a_column_that_is_mostly_empty_is_passed_over():
     rows = people_events(user_id=[None, None, None, "u"])
     assert guessed(rows).tables["events"].columns["user_id"] == "distinct_id"

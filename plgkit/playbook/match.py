@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from plgkit.schema import TABLES
 
-from .words import FILES, NAMES, plain
+from .words import FILES, NAMES, OF_PAGES, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,9 +143,14 @@ def _likeness(name: str, source: SourceTable) -> int:
         return 0
     if name == "invoice_lines" and not {"service_from", "service_to"} <= columns.keys():
         return 0
-    if name == "visits" and "event" in match("events", source) and not _called(name, source):
+    if name == "visits" and not _called(name, source) and ("event" in match("events", source) or not _of_pages(source, columns)):
         return 0
     return _ALONE.get(name, 3) + 4 * _called(name, source) + 20 * _is_ours(name, source)
+
+
+def _of_pages(source: SourceTable, columns: Mapping[str, str]) -> bool:
+    """Whether rows tell of pages or of where somebody came from, or whose they are only a visitor can be: a client also pays."""
+    return plain(columns["visitor_id"]) != "client_id" or any(re.search(OF_PAGES, plain(each)) for each in source.columns)
 
 
 def _is_ours(name: str, source: SourceTable) -> bool:

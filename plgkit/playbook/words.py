@@ -139,6 +139,9 @@ FILES = {
 }
 """Parts of file names that tell what is inside."""
 
+OF_PAGES = r"page|url|path|landing|refer|utm_|channel|campaign|medium|session|visit|browser|user_agent"
+"""Columns that tell of a visit to pages."""
+
 NOISE = r"^\$|identify|create_alias|page_?view|screen_?view|session_?start|first_visit|user_engagement|heartbeat|ping|error|bug|^home$|_page$"
 """Events that say nothing about a feature."""
 
