@@ -172,6 +172,21 @@ def test_who_was_asked_answers_within_the_days_or_not_at_all():
     assert str(caught.value) == "No event 'survey_show' in table 'events'. Did you mean 'survey_shown'?"
 
 
+def test_the_playbook_says_what_asking_is_called_and_how_long_one_has_to_answer():
+    tables = frames()
+    shown = pd.DataFrame({"user_id": ["ann", "bob"], "event": "prompt_17", "properties": None,
+                          "occurred_at": pd.to_datetime(["2025-02-03 10:00", "2025-01-20 10:00"])})
+    tables["events"] = pd.concat([tables["events"], shown], ignore_index=True)
+    words = {**PLAYBOOK, "surveys": {"shown": ["prompt_17"], "answer_within_days": 21}}
+    found = advocacy.nps(connect(tables, as_of=AS_OF, playbook=Playbook(**words)))
+    assert found.attrs["asked"] == "prompt_17"
+    # Bob, asked in January, answered after two weeks; of Ann's 21 days not one may be missing.
+    assert found[["asked", "answered"]].to_numpy().tolist() == [[1, 1], [1, 1]]
+    words["surveys"]["answer_within_days"] = 7
+    found = advocacy.nps(connect(tables, as_of=AS_OF, playbook=Playbook(**words)))
+    assert found[["asked", "answered"]].to_numpy().tolist() == [[1, 0], [1, 1]]
+
+
 def test_comments_are_words_and_never_run(tiny):
     tables = frames()
     long = "<script>alert(1)</script> " + "on and on " * 90

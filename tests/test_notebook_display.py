@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from plgkit import notebook
-from plgkit.errors import BadParameter, MissingTable
+from plgkit.errors import BadParameter, MissingSetting, MissingTable, NothingToSplit, ShortHistory
 from plgkit.notebook import frames, reading
+from plgkit.notebook.missing import register
 from plgkit.notebook.text import escape, tame
 
 MONTHS = pd.DataFrame({
@@ -156,3 +158,23 @@ def test_groups_are_compared_in_a_period_that_is_final_for_all_of_them():
                           "channel": ["a", "b"] * 2, "value": [0.4, 0.3, 0.2, 0.1], "denominator": 90,
                           "immature": [0, 0, 0, 8]})
     assert notebook.latest(frame)["value"].tolist() == [0.4, 0.3]
+
+
+@pytest.mark.parametrize("error", [
+    MissingTable("visits", ["events"], one_row="visit"), MissingSetting("features.core", why="No feature is core.", example="[features]"),
+    ShortHistory("The flywheel", 2, least=6, unit="complete month"), NothingToSplit("expansion.mrr", [], periods=1)],
+    ids=lambda error: type(error).__name__)
+def test_a_section_steps_aside_for_what_data_lack_and_what_follows_with_it(error):
+    shell = InteractiveShell()
+    register(shell)
+    shell.user_ns["error"] = error
+    for cell in ("raise error\nfound = 1", "found + 1", "rest = 2"):
+        assert shell.run_cell(cell, store_history=True).success
+    assert repr(shell.user_ns["found"]) == f"<missing: {error}>"
+    assert shell.user_ns["rest"] == 2
+
+
+def test_a_section_does_not_step_aside_for_a_mistake():
+    shell = InteractiveShell()
+    register(shell)
+    assert not shell.run_cell("undefined", store_history=True).success

@@ -1,4 +1,4 @@
-"""Let a notebook go on where a table or a setting is missing: one sentence, and no traceback.
+"""Let a notebook go on where a table, a setting or enough history is missing: one sentence, and no traceback.
 
 The names that the failed cell would have set become placeholders. A later cell that uses a
 placeholder is passed over without a word, so a whole section steps aside by itself.
@@ -10,20 +10,22 @@ import ast
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from plgkit.errors import MissingSetting, MissingTable
+from plgkit.errors import MissingSetting, MissingTable, NothingToSplit, PlgkitError, ShortHistory
 from plgkit.notebook.shown import Shown
 from plgkit.notebook.text import escape, tame
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
+ASIDE = (MissingTable, MissingSetting, ShortHistory, NothingToSplit)
+"""What data can lack without being wrong."""
 _SILENT = ("__", "_repr_", "_ipython_")
 
 
 class Missing:
     """A stand-in for what could not be computed; any use of it raises the reason again."""
 
-    def __init__(self, reason: MissingTable | MissingSetting):
+    def __init__(self, reason: PlgkitError):
         self.__dict__["_reason"] = reason
 
     def __repr__(self) -> str:
@@ -52,7 +54,7 @@ def register(shell: InteractiveShell) -> None:
 
     def on_error(shell: InteractiveShell, kind: type, error: Exception, trace: Any, tb_offset: Any = None) -> None:
         told = _stand_in(shell)
-        if told is None and not isinstance(error, (MissingTable, MissingSetting)):
+        if told is None and not isinstance(error, ASIDE):
             shell.showtraceback((kind, error, trace), tb_offset=tb_offset, running_compiled_code=True)
             return
         passed_over.append(error)
@@ -70,13 +72,13 @@ def register(shell: InteractiveShell) -> None:
     shell.events.register("post_run_cell", after_cell)
 
 
-def _stand_in(shell: InteractiveShell) -> MissingTable | MissingSetting | None:
+def _stand_in(shell: InteractiveShell) -> PlgkitError | None:
     """Give the reason that an earlier cell told, if this cell uses what that cell could not set."""
     used = [shell.user_ns.get(name) for name in _names(shell, ast.Load)]
     return next((each.__dict__["_reason"] for each in used if isinstance(each, Missing)), None)
 
 
-def _step_aside(shell: InteractiveShell, reason: MissingTable | MissingSetting) -> None:
+def _step_aside(shell: InteractiveShell, reason: PlgkitError) -> None:
     for name in _names(shell, ast.Store):
         shell.user_ns[name] = Missing(reason)
     if "matplotlib.pyplot" in sys.modules:

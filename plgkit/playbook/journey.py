@@ -197,6 +197,19 @@ class Invites(Section):
     )
 
 
+class Surveys(Section):
+    """Surveys of satisfaction and of who would recommend the product."""
+
+    shown: Names = Field(
+        default_factory=list,
+        description="Events sent when a person is asked; their property `survey`, where there is one, says for what. Without them, events whose names say so.",
+        examples=[["survey_shown"]],
+    )
+    answer_within_days: Days = Field(
+        7, description="Days from being asked in which an answer is one to it.", examples=[14]
+    )
+
+
 class Weights(Section):
     """The weights of the engagement score. They sum to 1."""
 

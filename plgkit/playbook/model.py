@@ -25,6 +25,7 @@ from .journey import (
     Payment,
     Pricing,
     Roles,
+    Surveys,
     Trial,
     Visits,
 )
@@ -119,6 +120,7 @@ class Playbook(Section):
     channels: Channels = Field(default_factory=Channels, description="Where people come from.")
     roles: Roles = Field(default_factory=Roles, description="Roles of people.")
     invites: Invites = Field(default_factory=Invites, description="Invitations and shared links.")
+    surveys: Surveys = Field(default_factory=Surveys, description="What people are asked.")
     engagement: Engagement = Field(default_factory=Engagement, description="The engagement score.")
     fit: Fit = Field(default_factory=Fit, description="The ideal customer.")
     pql: Pql = Field(default_factory=Pql, description="Product-qualified leads.")

@@ -23,9 +23,11 @@ _ASKED = re.compile(r"(survey|nps|csat|feedback).*(shown|displayed|sent|asked|pr
 
 
 def prompts(data: Data, kind: str) -> list[str]:
-    """The events whose names say that somebody was asked; one that names the other kind of survey is not meant."""
+    """The events of being asked: the playbook's, or those whose names say so; one that names the other kind of survey is not meant."""
+    if not data.has("events"):
+        return []
     other = "csat" if kind == "nps" else "nps"
-    found = [each for each in data.event_names if _ASKED.search(each.lower())] if data.has("events") else []
+    found = data.playbook.surveys.shown or [each for each in data.event_names if _ASKED.search(each.lower())]
     return [each for each in found if other not in each.lower()]
 
 

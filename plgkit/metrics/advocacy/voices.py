@@ -22,6 +22,7 @@ from plgkit.sources.engine import Grain
 Survey = Literal["nps", "csat"]
 GROUPS = {"nps": (("promoters", 9, 10), ("passives", 7, 8), ("detractors", 0, 6)),
           "csat": (("satisfied", 4, 5), ("neutral", 3, 3), ("dissatisfied", 1, 2))}
+DAYS = {"response_days": "surveys.answer_within_days"}
 _PARTS = ["first", "second", "third"]
 
 
@@ -84,9 +85,9 @@ def _as_nps(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> p
                       parameters["asked"])
 
 
-@measure(shape="total", unit="points", better="higher", reads="users surveys", finish=_as_nps,
+@measure(shape="total", unit="points", better="higher", reads="users surveys", finish=_as_nps, settings=DAYS,
          additive=False, interval="normal interval by the variance of a trinomial; Wilson for the response")
-def nps(data: Data, *, asked: Moment | None = None, response_days: int = 7, by: str | None = None,
+def nps(data: Data, *, asked: Moment | None = None, response_days: int | None = None, by: str | None = None,
         grain: Grain = "month") -> Table:
     """Net promoter score: the share of answers of 9 and 10 less the share of 0 to 6, in points from -100 to 100.
 
@@ -97,8 +98,8 @@ def nps(data: Data, *, asked: Moment | None = None, response_days: int = 7, by: 
     data
         Reads `surveys` of the kind nps, or of no kind; and `events`, where they are there, for who was asked.
     asked
-        The event of having been asked, with conditions where it is one of several surveys. None looks for one
-        whose name says so (such as survey_shown), and takes the active people of the period where there is none.
+        The event of having been asked, with conditions where it is one of several surveys. None takes those of the
+        playbook, else those whose names say so (such as survey_shown), else the active people of the period.
     response_days
         Days of 24 hours after having been asked in which an answer is one to it.
     by
@@ -137,8 +138,8 @@ def _as_csat(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -> 
     return said_asked(shapes.ordered(made, parameters, columns), data, "csat", parameters["asked"])
 
 
-@measure(shape="rate", unit="share of answers", better="higher", reads="users surveys", finish=_as_csat)
-def csat(data: Data, *, asked: Moment | None = None, response_days: int = 7, by: str | None = None,
+@measure(shape="rate", unit="share of answers", better="higher", reads="users surveys", finish=_as_csat, settings=DAYS)
+def csat(data: Data, *, asked: Moment | None = None, response_days: int | None = None, by: str | None = None,
          grain: Grain = "month") -> Table:
     """Satisfaction: the share of answers of 4 and 5, of all from 1 to 5.
 
@@ -191,8 +192,9 @@ def _as_survey(frame: pd.DataFrame, data: Data, parameters: Mapping[str, Any]) -
                       data, kind, parameters["asked"])
 
 
-@measure(shape="table", unit="share of answers", better="neither", reads="users surveys", finish=_as_survey, interval="Wilson")
-def survey(data: Data, *, kind: Survey = "csat", asked: Moment | None = None, response_days: int = 7, by: str | None = None,
+@measure(shape="table", unit="share of answers", better="neither", reads="users surveys", finish=_as_survey, settings=DAYS,
+         interval="Wilson")
+def survey(data: Data, *, kind: Survey = "csat", asked: Moment | None = None, response_days: int | None = None, by: str | None = None,
            grain: Grain | None = None) -> Table:
     """Answers to a survey (`kind`) by group of scores, how many of them say why, and how many of those asked answered.
 
