@@ -121,7 +121,7 @@ def _postgres(parts: SplitResult, options: Mapping[str, str], secret: str | None
 
 def _clickhouse(parts: SplitResult, options: Mapping[str, str], secret: str | None) -> ibis.BaseBackend:
     # Without join_use_nulls the missing side of a join is zeros and the year 1970.
-    settings = {"join_use_nulls": 1}
+    settings = {name: value for name, value in options.items() if name != "secure"} | {"join_use_nulls": 1}
     database = _names(parts, "database").get("database", "default")
     if parts.scheme == "chdb":
         return ibis.clickhouse.connect(dsn="chdb://memory", interface="chdb", database=database, settings=settings)
