@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plgkit.readers import import_export
-from plgkit.readers.identity import Link, people, shared
+from plgkit.readers.identity import Link, circles, people, shared
+from plgkit.readers.run import as_lines
 
 ANONYMOUS, KNOWN = ["v1", "v2", "v3", "v4"], ["ann", "bob", "eve"]
 LINKS = st.lists(st.builds(
@@ -67,6 +68,26 @@ def test_a_circle_of_links_is_one_person_and_two_names_at_one_browser_are_two():
     crossed = [Link("ann", "bob", "1", "identify"), Link("bob", "ann", "2", "identify")]
     assert [why for _link, why in people(crossed, ["ann", "bob"]).conflicts] == ["'ann' and 'bob' are both known people"] * 2
     assert people([*crossed, Link("bob", "ann", "9", "alias")], ["ann", "bob"]).person == {"ann": "ann", "bob": "ann"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINKS)
+def test_a_circle_is_where_every_id_leads_to_every_other_and_all_are_reported(links):
+    leads = {(link.one, link.other) for link in links if link.how != "merge"}
+    ids = sorted({name for pair in leads for name in pair})
+    for middle in ids:
+        leads |= {(one, other) for one in ids for other in ids if (one, middle) in leads and (middle, other) in leads}
+    rings = {tuple(other for other in ids if other == one or {(one, other), (other, one)} <= leads) for one in ids}
+    assert circles(links) == tuple(sorted(ring for ring in rings if len(ring) > 1))
+
+
+def test_aliases_in_a_circle_are_one_person_and_the_import_says_so(tmp_path):
+    at = "2026-01-05T10:00:00+00:00"
+    made = [posthog("1", "ann", at, "$create_alias", alias="crm-1"), posthog("2", "crm-1", at, "$create_alias", alias="ann"), posthog("3", "ann", at)]
+    done = import_export("posthog", lines(tmp_path / "export", made), out=tmp_path / "out")
+    assert (done.tables["users"], done.conflicts, done.circles) == (1, 0, 1)
+    assert as_lines(done)[-1] == ("1 circle of ids, each said to be the next and the last the first, is one person; it is listed in "
+                                  f"{tmp_path / 'out' / '.import' / 'gathered.json'}.")
 
 
 def rows() -> list[dict]:

@@ -247,6 +247,11 @@ def test_snowplow_rows_without_a_header_are_known_by_their_place(tmp_path):
     assert events[["user_id", "event", "event_id", "session_id"]].to_numpy().tolist() == [
         ["ann", 'Card "moved"', "e1", "s1"], ["ann", "page_view", "e0", "s1"]]
     assert events["occurred_at"].astype(str).tolist() == ["2026-03-01 10:00:00.125", "2026-03-01 10:00:10.000"]
+    # Made at 8:00 and sent at 8:30 by a clock that is two hours slow, collected at 10:30:05.
+    waited = row | {"event_id": "e2", "derived_tstamp": "", "dvce_sent_tstamp": "2026-03-01 08:30:00", "collector_tstamp": "2026-03-01 10:30:05"}
+    lines(folder, ["\t".join(waited.values())], "part-2.tsv")
+    later = table(brought("snowplow", folder, tmp_path), "events").set_index("event_id")["occurred_at"]
+    assert str(later["e2"]) == "2026-03-01 10:00:05"
     assert json.loads(events["properties"][0])["contexts"] == '{"data":[{"a":"x\\ty"}]}'
     assert table(out, "visits")[["visitor_id", "channel", "user_id"]].to_numpy().tolist() == [["d1", "paid_search", "ann"]]
 
@@ -255,6 +260,7 @@ def test_snowplow_rows_without_a_header_are_known_by_their_place(tmp_path):
     ("1700000000", "2023-11-14 22:13:20"), ("1700000000123", "2023-11-14 22:13:20.123"), ("1700000000123456", "2023-11-14 22:13:20.123456"),
     ("1700000000123456000", "2023-11-14 22:13:20.123456"), ("1700000000.5", "2023-11-14 22:13:20.500"), ("2023-11-14T22:13:20Z", "2023-11-14 22:13:20"),
     ("2023-11-14 23:13:20.5+01:00", "2023-11-14 22:13:20.500"), ("2023-11-14 22:13:20 UTC", "2023-11-14 22:13:20"), ("2023-11-14T22:13:20", "2023-11-14 22:13:20"),
+    ("2023-11-14T23:13:20+0100", "2023-11-14 22:13:20"), ("2023-11-14T22:13:20z", "2023-11-14 22:13:20"), ("2023-11-14 22:13:20 GMT", "2023-11-14 22:13:20"),
     ("2023-11-14", "2023-11-14 00:00:00"), ("0001-01-01 00:00:00", None), ("9999-12-31", None), ("-1", None), ("soon", None), ("", None), ("1e400", None),
     ("infinity", None), ("2023-02-30", None)])
 def test_times_are_told_by_how_they_are_written(text, moment):

@@ -79,16 +79,95 @@ def test_the_same_export_again_and_a_later_one_double_nothing(tmp_path):
     assert there.set_index("line_id")["status"]["l7"] == "paid"
 
 
+def test_pages_of_the_api_are_read_one_a_line_one_after_another_and_in_a_list(tmp_path):
+    pages = [{"object": "list", "url": "/v1/invoices", "has_more": more, "data": part} for part, more in ((INVOICES[:2], True), (INVOICES[2:], False))]
+    ways = {"lines.jsonl": "\n".join(map(json.dumps, pages)), "after.json": "\n".join(json.dumps(each, indent=1) for each in pages), "list.json": json.dumps(pages)}
+    expected = import_export("stripe", written(tmp_path / "export", INVOICES), out=tmp_path / "out")
+    for name, text in ways.items():
+        (tmp_path / name).write_text(text)
+        done = import_export("stripe", tmp_path / name, out=tmp_path / name.partition(".")[0])
+        assert (done.tables, done.read, done.set_aside) == (expected.tables, 6, {})
+        assert (done.out / "invoice_lines.parquet").read_bytes() == (expected.out / "invoice_lines.parquet").read_bytes()
+
+
+def test_objects_in_the_place_of_ids_and_ids_in_the_place_of_objects_are_read(tmp_path):
+    whole = INVOICES[0] | {"customer": {"id": "c1", "object": "customer"}, "subscription": {"id": "s1", "object": "subscription"}}
+    bare = subscription("s9", "c9", status_transitions="none") | {"items": {"object": "list", "data": [{"id": "si9", "price": "p1", "quantity": 2}]}, "plan": "p1"}
+    odd = INVOICES[1] | {"status_transitions": "soon", "lines": "none"}
+    done = import_export("stripe", written(tmp_path / "export", [whole, bare, odd, PRICE | {"recurring": "monthly", "id": "p2"}, PRICE]), out=tmp_path / "out")
+    assert (done.tables, done.set_aside) == ({"accounts": 2, "subscription_periods": 1, "invoice_lines": 1}, {})
+    assert set(pd.read_parquet(tmp_path / "out" / "accounts.parquet")["account_id"]) == {"c1", "c9"}
+    assert pd.read_parquet(tmp_path / "out" / "subscription_periods.parquet")[["account_id", "mrr"]].to_numpy().tolist() == [["c9", 200]]
+
+
+PRICE = {"id": "p1", "object": "price", "created": JAN, "unit_amount": 120000, "currency": "usd", "nickname": "Team",
+         "recurring": {"interval": "year", "interval_count": 1, "usage_type": "licensed"}}
+
+
+def subscription(name: str, customer: str, **more) -> dict:
+    """A subscription to one unit, from January."""
+    item = {"id": f"{name}-item", "object": "subscription_item", "created": JAN, "subscription": name, "quantity": 1, "price": PRICE}
+    return {"id": name, "object": "subscription", "customer": customer, "created": JAN, "start_date": JAN, "status": "active", "ended_at": None,
+            "canceled_at": None, "trial_start": None, "trial_end": None, "items": {"object": "list", "data": [item]}} | more
+
+
+def test_a_subscription_is_paid_for_after_its_trial_and_until_it_ends_not_until_somebody_says_so(tmp_path):
+    rows = [subscription("asked", "c1", canceled_at=FEB, cancel_at_period_end=True, current_period_end=MAR),
+            subscription("ahead", "c2", canceled_at=FEB, cancel_at=MAR),
+            subscription("tried", "c3", status="canceled", trial_start=JAN, trial_end=FEB, ended_at=FEB, canceled_at=JAN),
+            subscription("bought", "c4", trial_start=JAN, trial_end=FEB),
+            subscription("trying", "c5", status="trialing", trial_start=JAN, trial_end=MAR),
+            subscription("late", "c6", status="past_due"), subscription("never", "c7", status="unpaid"), subscription("begun", "c8", status="incomplete")]
+    import_export("stripe", written(tmp_path / "export", rows), out=tmp_path / "out")
+    periods = pd.read_parquet(tmp_path / "out" / "subscription_periods.parquet").set_index("account_id")
+    jan, feb, mar = (pd.Timestamp(each, unit="s") for each in (JAN, FEB, MAR))
+    assert periods["started_at"].to_dict() == dict.fromkeys(["c1", "c2", "c3", "c5", "c6", "c7", "c8"], jan) | {"c4": feb}
+    assert periods["ended_at"].dropna().to_dict() == {"c1": mar, "c2": mar, "c3": feb}
+    assert periods["status"].to_dict() == dict.fromkeys(["c1", "c2", "c4"], "active") | dict.fromkeys(["c3", "c5"], "trialing") | {
+        "c6": "past_due", "c7": "unpaid", "c8": "unpaid"}
+    found = ledger(connect(tmp_path / "out", as_of="2026-03-31"))
+    found["period"] = found["period"].dt.strftime("%Y-%m")
+    assert found[["period", "movement", "account_id"]].to_numpy().tolist() == [
+        ["2026-01", "new", "c1"], ["2026-01", "new", "c2"], ["2026-01", "new", "c6"], ["2026-02", "new", "c4"], ["2026-03", "churn", "c1"], ["2026-03", "churn", "c2"]]
+
+
+def test_what_a_coupon_takes_off_and_tax_that_is_included_are_not_paid_for_the_service(tmp_path):
+    def less(amount: int, discount) -> dict:
+        return {"discount_amounts": [{"amount": amount, "discount": discount}]}
+
+    rows = [{"id": "half", "object": "coupon", "duration": "forever"}, {"id": "start", "object": "coupon", "duration": "once"},
+            {"id": "c2", "object": "customer", "created": JAN, "discount": {"id": "di2", "object": "discount", "coupon": {"id": "start", "duration": "once"}}},
+            {"id": "di1", "object": "discount", "source": {"type": "coupon", "coupon": "half"}},
+            invoice("i1", "c1", JAN, line("l1", 2000, JAN, FEB) | less(1000, "di1")),
+            invoice("i2", "c2", JAN, line("l2", 2000, JAN, FEB, sub="s2") | less(500, "di2")),
+            invoice("i3", "c3", JAN, line("l3", 2400, JAN, FEB, sub="s3") | {"tax_amounts": [{"amount": 400, "inclusive": True}, {"amount": 70, "inclusive": False}]}),
+            invoice("i4", "c4", JAN, line("l4", 1200, JAN, FEB, sub="s4") | {"taxes": [{"amount": 200, "tax_behavior": "inclusive"}]} | less(0, "di1")),
+            invoice("i5", "c5", JAN, line("l5", 3000, JAN, FEB, sub="s5") | less(300, {"id": "di5", "coupon": {"id": "x", "duration": "repeating"}})),
+            invoice("i6", "c6", JAN, line("l6", 900, JAN, JAN, sub=None) | less(90, "di1"))]
+    import_export("stripe", written(tmp_path / "export", rows), out=tmp_path / "out")
+    lines = pd.read_parquet(tmp_path / "out" / "invoice_lines.parquet").set_index("line_id")
+    assert lines["amount"].astype(float).to_dict() == {
+        "l1": 20, "l1/di1": -10, "l2": 20, "l2/di2": -5, "l3": 20, "l4": 10, "l5": 30, "l5/di5": -3, "l6": 9, "l6/di1": -0.9}
+    assert lines["kind"].drop(["l1", "l2", "l3", "l4", "l5"]).to_dict() == {
+        "l1/di1": "discount", "l2/di2": "one_off_discount", "l5/di5": "one_off_discount", "l6": "one_off", "l6/di1": "one_off"}
+
+
+def test_what_changed_between_two_exports_counts_as_it_is_now(tmp_path):
+    before = [subscription("s1", "c1"), invoice("i1", "c1", JAN, line("l1", 2000, JAN, FEB), status="open")]
+    after = [subscription("s1", "c1", status="canceled", canceled_at=FEB, ended_at=FEB), before[1] | {"status": "paid"}]
+    for name, steps in (("forth", [before, after]), ("back", [after, before])):
+        for number, rows in enumerate(steps):
+            import_export("stripe", written(tmp_path / name / str(number), rows), out=tmp_path / name / "out")
+        assert pd.read_parquet(tmp_path / name / "out" / "subscription_periods.parquet")["status"].tolist() == ["canceled"]
+        assert pd.read_parquet(tmp_path / name / "out" / "invoice_lines.parquet")["status"].tolist() == ["paid"]
+
+
 def test_a_subscription_tells_what_it_is_worth_by_its_price(tmp_path):
-    price = {"id": "p1", "object": "price", "created": JAN, "unit_amount": 120000, "currency": "usd", "nickname": "Team",
-             "recurring": {"interval": "year", "interval_count": 1, "usage_type": "licensed"}}
-    item = {"id": "si1", "object": "subscription_item", "created": JAN, "subscription": "s1", "quantity": 3, "price": price}
-    subscription = {"id": "s1", "object": "subscription", "customer": "c1", "created": JAN, "start_date": JAN, "status": "canceled",
-                    "ended_at": MIDDLE, "canceled_at": FEB, "trial_start": None, "trial_end": None,
-                    "items": {"object": "list", "data": [item]}}
+    item = {"id": "si1", "object": "subscription_item", "created": JAN, "subscription": "s1", "quantity": 3, "price": PRICE}
+    canceled = subscription("s1", "c1", status="canceled", ended_at=MIDDLE, canceled_at=FEB, items={"object": "list", "data": [item]})
     export = tmp_path / "export"
     export.mkdir()
-    (export / "subscriptions.json").write_text(json.dumps({"object": "list", "data": [subscription]}, indent=1))
+    (export / "subscriptions.json").write_text(json.dumps({"object": "list", "data": [canceled]}, indent=1))
     import_export("stripe", export, out=tmp_path / "out")
     data = connect(tmp_path / "out", as_of="2026-02-28")
     found = ledger(data)

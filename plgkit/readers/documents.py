@@ -15,9 +15,13 @@ from plgkit.readers.pieces import BROKEN, LONGEST_LINE, Piece, Row, broken_off, 
 LONGEST_DOCUMENT = 100_000_000
 DEEPEST = 200
 _CHUNK = 4_000_000
+_PAGE = re.compile(r'\{\s*"(object"\s*:\s*"list"|(data|list|results|records|items)"\s*:\s*\[|has_more"|next(_offset)?")')
+"""How the pages begin in which APIs answer."""
+_BLANK = re.compile(r"\s*")
 
 
-def of_lines(piece: Piece) -> Iterator[Row]:
+def of_lines(piece: Piece, reader: Reader) -> Iterator[Row]:
+    """A row for each line, or all rows of the page that a line is."""
     for number, line, fault in lines(piece):
         if fault:
             yield number, None, fault, line[:500].decode("utf-8", "replace")
@@ -29,7 +33,18 @@ def of_lines(piece: Piece) -> Iterator[Row]:
         except UnicodeDecodeError:
             yield number, None, "it is not UTF-8", line.decode("utf-8", "replace").strip()
             continue
-        yield (number, *as_object(text))
+        for each in _pages(text, piece, reader):
+            yield (number, *as_object(each))
+
+
+def _pages(text: str, piece: Piece, reader: Reader) -> list[str]:
+    if not _PAGE.match(text):
+        return [text]
+    try:
+        page = json.loads(text)
+    except (ValueError, RecursionError):
+        return [text]
+    return [as_text(row) for row in _rows(page, piece, reader)]
 
 
 def as_object(text: str) -> tuple[str | None, str, str]:
@@ -91,7 +106,9 @@ def of_document(piece: Piece, reader: Reader) -> Iterator[Row]:
         with piece.open() as stream:
             start = _start(stream)
             if start[:1] == b"[":
-                yield from _of_list(_decoded(start[1:], stream))
+                for number, text, reason, line in _of_list(_decoded(start[1:], stream)):
+                    for each in [text] if text is None else _pages(text, piece, reader):
+                        yield number, each, reason, line
                 return
             whole = start + stream.read(LONGEST_DOCUMENT + 1)
     except BROKEN as error:
@@ -101,16 +118,32 @@ def of_document(piece: Piece, reader: Reader) -> Iterator[Row]:
         yield 1, None, f"the file is one JSON object of more than {LONGEST_DOCUMENT // 10**6} MB; write one object per line (JSON Lines)", ""
         return
     try:
-        document = json.loads(whole.decode("utf-8"))
+        documents = _one_after_another(whole.decode("utf-8"))
     except (ValueError, RecursionError):
-        yield from of_lines(piece)
+        yield from of_lines(piece, reader)
         return
+    rows = [row for document in documents for row in _rows(document, piece, reader)]
+    for number, row in enumerate(rows, 1):
+        yield (number, *as_object(as_text(row))) if isinstance(row, dict) else (number, None, "it is no JSON object", str(row))
+
+
+def _one_after_another(text: str) -> list[Any]:
+    """One JSON value, or several with nothing but blanks between, as tools write that fetch page after page."""
+    decode, text, found, end = json.JSONDecoder().raw_decode, text.strip(), [], 0
+    while end < len(text):
+        value, end = decode(text, end)
+        found.append(value)
+        end = _BLANK.match(text, end).end()
+    return found
+
+
+def _rows(document: Any, piece: Piece, reader: Reader) -> list[Any]:
+    """The rows of what an API answered: a list, a page, or one object."""
     rows = reader.unpack(document) if reader.unpack else None
     if rows is None:
         own = isinstance(document, dict) and any(feed.fits(piece.name.rpartition("/")[2], document) for feed in reader.feeds)
         rows = [document] if own else unpacked(document)
-    for number, row in enumerate(rows if isinstance(rows, list) else [rows], 1):
-        yield (number, *as_object(as_text(row))) if isinstance(row, dict) else (number, None, "it is no JSON object", str(row))
+    return rows if isinstance(rows, list) else [rows]
 
 
 def _start(stream: Any) -> bytes:

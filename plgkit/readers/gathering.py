@@ -95,7 +95,8 @@ def _identity(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     connection.execute(f"CREATE OR REPLACE TEMP VIEW seen AS {_told('own_seen')}")
     conflicts = [{"one": link.one, "other": link.other, "at": link.at, "how": link.how, "why": why} for link, why in found.conflicts]
     merged = sum(1 for name, person in found.person.items() if name != person)
-    return {"known": len(known), "links": len(links), "ids_joined": merged, "conflicts": conflicts[:1000], "conflicts_in_all": len(conflicts)}
+    return {"known": len(known), "links": len(links), "ids_joined": merged, "conflicts": conflicts[:1000], "conflicts_in_all": len(conflicts),
+            "circles": [list(each) for each in found.circles[:1000]], "circles_in_all": len(found.circles)}
 
 
 def _told(rows: str) -> str:

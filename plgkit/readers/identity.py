@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 JOINING = ("alias", "merge")
@@ -22,10 +22,11 @@ class Link:
 
 @dataclass(frozen=True)
 class People:
-    """Each id's person, and the links that contradict others, with the reason."""
+    """Each id's person, the links that contradict others, with the reason, and ids that name each other in a circle."""
 
     person: dict[str, str]
     conflicts: tuple[tuple[Link, str], ...]
+    circles: tuple[tuple[str, ...], ...] = ()
 
 
 def people(links: Iterable[Link], known: Iterable[str]) -> People:
@@ -42,6 +43,7 @@ def people(links: Iterable[Link], known: Iterable[str]) -> People:
     -------
     For every id that stands in a link the id of its person: the known id that was linked first. A visit joined to two
     people stays with the first of them, and the later link is a conflict: two people at one browser are two people.
+    Links in a circle join its ids like any others; which of them is the name is for `known` and the times to say.
 
     Examples
     --------
@@ -76,7 +78,51 @@ def people(links: Iterable[Link], known: Iterable[str]) -> People:
                               if anonymous not in known else f"{anonymous!r} and {named!r} are both known people"))
             continue
         _join(parent, link.one, link.other, known, first)
-    return People({name: _root(parent, name) for name in sorted(parent)}, tuple(conflicts))
+    return People({name: _root(parent, name) for name in sorted(parent)}, tuple(conflicts), circles(links))
+
+
+def circles(links: Iterable[Link]) -> tuple[tuple[str, ...], ...]:
+    """Ids each of which is, by aliases and identifications, said to be the next one, and the last one the first.
+
+    Examples
+    --------
+    >>> circles([Link("a", "b", "", "alias"), Link("b", "c", "", "alias"), Link("c", "a", "", "alias"), Link("d", "a", "", "alias")])
+    (('a', 'b', 'c'),)
+    """
+    after: dict[str, set[str]] = defaultdict(set)
+    before: dict[str, set[str]] = defaultdict(set)
+    for link in links:
+        if link.how != "merge" and link.one != link.other:
+            after[link.one].add(link.other)
+            before[link.other].add(link.one)
+    left = _in_circles(after, before)
+    found = []
+    for start in sorted(left):
+        ring = _reached(start, after, left) & _reached(start, before, left) if start in left else set()
+        left -= ring
+        if len(ring) > 1:
+            found.append(tuple(sorted(ring)))
+    return tuple(found)
+
+
+def _in_circles(after: Mapping[str, set[str]], before: Mapping[str, set[str]]) -> set[str]:
+    """What is left when ids that lead nowhere, or to which nothing leads, are taken away until there are none."""
+    left = set(after) & set(before)
+    ends = [name for name in left if not after[name] & left or not before[name] & left]
+    while ends:
+        left.difference_update(ends)
+        beside = {other for name in ends for other in after[name] | before[name]} & left
+        ends = [name for name in beside if not after[name] & left or not before[name] & left]
+    return left
+
+
+def _reached(start: str, ways: Mapping[str, set[str]], within: set[str]) -> set[str]:
+    found, waiting = {start}, [start]
+    while waiting:
+        more = ways[waiting.pop()] & within - found
+        found |= more
+        waiting += more
+    return found
 
 
 def _root(parent: dict[str, str], name: str) -> str:

@@ -34,28 +34,30 @@ def batches(piece: Piece, reader: Reader, *, after: int = 0) -> Iterator[Batch]:
     elif is_document(piece):
         yield from _gathered(of_document(piece, reader), after)
     else:
-        yield from _gathered(of_lines(piece), after)
+        yield from _gathered(of_lines(piece, reader), after)
 
 
 def _gathered(rows: Iterator[Row], after: int) -> Iterator[Batch]:
     texts: list[str] = []
     numbers: list[int] = []
     bad: list[tuple[int, str, str]] = []
-    size = number = 0
+    size = last = 0
     for number, text, reason, line in rows:
         if number <= after:
             continue
+        # All rows of a line go into one batch: an import that goes on begins behind a whole line.
+        if number != last and (len(texts) >= BATCH_ROWS or size >= BATCH_BYTES or len(bad) >= BATCH_ROWS):
+            yield Batch(texts, numbers, bad, last)
+            texts, numbers, bad, size = [], [], [], 0
+        last = number
         if text is None:
             bad.append((number, reason, line[:500]))
         else:
             texts.append(text)
             numbers.append(number)
             size += len(text)
-        if len(texts) >= BATCH_ROWS or size >= BATCH_BYTES or len(bad) >= BATCH_ROWS:
-            yield Batch(texts, numbers, bad, number)
-            texts, numbers, bad, size = [], [], [], 0
     if texts or bad:
-        yield Batch(texts, numbers, bad, number)
+        yield Batch(texts, numbers, bad, last)
 
 
 def _of_parquet(piece: Piece, after: int) -> Iterator[Batch]:

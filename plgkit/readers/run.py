@@ -30,6 +30,7 @@ class Imported:
     set_aside: dict[str, int]
     conflicts: int
     playbook: Path
+    circles: int = 0
 
 
 def import_export(kind: str, path: str | Path, *, out: str | Path, times_in: str = "UTC", tell: Callable[[str, int, int], None] | None = None) -> Imported:
@@ -127,7 +128,7 @@ def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: C
         raise NoData(f"Nothing in {source} could be read as an export of {KINDS[made_by.kind].partition(':')[0]}"
                      + (f" ({why})." if why else "."))
     return Imported(target, state["rows"], read, new, known, set_aside, state["identity"]["conflicts_in_all"],
-                    _playbook(target, made_by, state["rows"]))
+                    _playbook(target, made_by, state["rows"]), state["identity"]["circles_in_all"])
 
 
 def _check_zone(made_by: Reader, zone: str) -> None:
@@ -201,6 +202,9 @@ def as_lines(done: Imported) -> list[str]:
     if done.conflicts:
         lines.append(f"{_rows(done.conflicts, 'link')} between people could not be true together; they are listed in "
                      f"{done.out / STAGED_IN / 'gathered.json'}.")
+    if done.circles:
+        lines.append(f"{_rows(done.circles, 'circle')} of ids, each said to be the next and the last the first, "
+                     f"{'is one person; it is' if done.circles == 1 else 'are one person each; they are'} listed in {done.out / STAGED_IN / 'gathered.json'}.")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Snowplow: enriched events as tab-separated values without a header, and the table of web events as CSV.
 
-The time is `derived_tstamp`, which corrects the device's clock by the collector's; where it is missing, the collector's.
+The time is `derived_tstamp`, which corrects the device's clock by the collector's; where it is missing it is worked out as documented:
+collector_tstamp - (dvce_sent_tstamp - dvce_created_tstamp), and without those it is the collector's.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ domain_sessionid derived_tstamp event_vendor event_name event_format event_versi
 """.split())
 """The columns of an enriched event, in their order (Snowplow's canonical event model)."""
 
-_AT = f"coalesce({written('true_tstamp')}, {written('derived_tstamp')}, {written('collector_tstamp')})"
+_WAITED = f"greatest({written('dvce_sent_tstamp')} - {written('dvce_created_tstamp')}, INTERVAL 0 SECOND)"
+_AT = (f"coalesce({written('true_tstamp')}, {written('derived_tstamp')}, {written('collector_tstamp')} - coalesce({_WAITED}, INTERVAL 0 SECOND))")
 _SEEN = f"coalesce({written('load_tstamp')}, {written('etl_tstamp')}, {written('collector_tstamp')})"
 _BROWSER = "coalesce(domain_userid, network_userid)"
 _EVENT = "CASE WHEN event = 'struct' THEN coalesce(se_action, 'struct') ELSE coalesce(event_name, event) END"
 _EVENTS = Feed(
     "events", {"event_id": None, "collector_tstamp": None, "event": None},
     ("event_id", "event", "event_name", "se_action", "user_id", "domain_userid", "network_userid", "domain_sessionid", "collector_tstamp", "derived_tstamp",
+     "dvce_created_tstamp", "dvce_sent_tstamp",
      "true_tstamp", "load_tstamp", "etl_tstamp", "mkt_medium", "mkt_source", "refr_medium", "refr_urlhost", "geo_country", "user_ipaddress", "useragent"),
     {
         "events": f"""

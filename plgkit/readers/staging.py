@@ -20,7 +20,7 @@ from plgkit.readers.pieces import BREAKS_OFF, Piece
 from plgkit.readers.rows import Batch, batches
 
 STATE = "state.json"
-FORMAT = "2"
+FORMAT = "3"
 """Raised where staged files of an earlier plgkit would be read wrongly."""
 REJECTED = {"file": "VARCHAR", "line": "BIGINT", "reason": "VARCHAR", "row": "VARCHAR"}
 _LONGEST_ROW = 300

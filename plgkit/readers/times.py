@@ -15,11 +15,11 @@ def epoch(text: str) -> str:
 
 def written(text: str, *, zone: str = "UTC") -> str:
     """A time as text, with or without a zone; without one it is in `zone`."""
-    zoned = f"regexp_matches({text}, '(Z|[+-]\\d\\d(:?\\d\\d)?| UTC)$') AND length({text}) > 12"
+    zoned = f"regexp_matches({text}, '([Zz]|[+-]\\d\\d(:?\\d\\d)?| (UTC|GMT))$') AND length({text}) > 12"
     bare = f"try_cast({text} AS TIMESTAMP)"
     if zone != "UTC":
         bare = f"timezone('UTC', timezone('{zone}', {bare}))"
-    return sane(f"CASE WHEN {zoned} THEN timezone('UTC', try_cast(replace({text}, ' UTC', '+00') AS TIMESTAMPTZ)) ELSE {bare} END")
+    return sane(f"CASE WHEN {zoned} THEN timezone('UTC', try_cast(regexp_replace({text}, '(z| UTC| GMT)$', '+00') AS TIMESTAMPTZ)) ELSE {bare} END")
 
 
 def any_time(text: str, *, zone: str = "UTC") -> str:
