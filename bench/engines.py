@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -86,8 +85,8 @@ def _cell(engine: str, source: Path, work: Path, limit: float) -> list[dict]:
     told = []
     try:
         for line in _lines(run, limit, folder):
-            told.append(json.loads(line))
-            print(f"  {engine}: {line.strip()}", file=sys.stderr, flush=True)
+            told.append(line)
+            print(f"  {engine}: {line}", file=sys.stderr, flush=True)
         if run.poll() is None:
             told.append({"step": "stopped"})
     finally:
@@ -97,21 +96,21 @@ def _cell(engine: str, source: Path, work: Path, limit: float) -> list[dict]:
     return told
 
 
-def _lines(run: subprocess.Popen, limit: float, folder: Path) -> Iterator[str]:
+def _lines(run: subprocess.Popen, limit: float, folder: Path) -> Iterator[dict]:
     """Lines as they come; an end of them when what comes next uses too much."""
     with selectors.DefaultSelector() as ready:
         ready.register(run.stdout, selectors.EVENT_READ)
-        began = used = None
+        began, used, peak = time.monotonic(), 0.0, 0.0
         while True:
             roots = [run.pid, *_postmaster(folder)]
-            began, used = began or time.monotonic(), used or _used(roots)
+            peak = max(peak, _memory(roots))
             if ready.select(1):
                 line = run.stdout.readline()
                 if not line:
                     run.wait()
                     return
-                yield line.decode()
-                began = used = None
+                yield json.loads(line) | {"peak_gib": peak}
+                began, used = time.monotonic(), _used(roots)
             elif _used(roots) - used > limit or time.monotonic() - began > 4 * limit:
                 return
 
@@ -132,7 +131,6 @@ def _measure(engine: str, source: Path, work: Path) -> None:
 
     rows = duckdb.sql(f"SELECT count(*) FROM '{source}/events.parquet'").fetchone()[0]
     roots = [os.getpid()]
-    peak = _watch_memory(roots)
     address, kept = _timed("load", roots, lambda: SERVERS[engine](source, work, roots), rows=rows)
     words = source / "playbook.toml"
     data = _timed("open", roots, lambda: plgkit.connect(address, playbook=words), rows=rows)
@@ -141,7 +139,7 @@ def _measure(engine: str, source: Path, work: Path) -> None:
         data.answers.clear()
         again.answers.clear()
         _timed(name, roots, ask, digest=digest)
-    _say(step="kept", mib=kept() / 2**20, peak_gib=peak())
+    _say(step="kept", mib=kept() / 2**20)
 
 
 def _questions(data) -> dict[str, Callable]:
@@ -190,24 +188,16 @@ def _used(roots: list[int]) -> float:
     return sum(sum(map(int, words[11:15])) for words in _family(roots).values()) / _TICK
 
 
-def _watch_memory(roots: list[int]) -> Callable[[], float]:
-    """The largest memory of all processes together, in GiB, looked at four times a second; shared pages count once."""
-    seen = [0]
-
-    def look() -> None:
-        while True:
-            total = 0
-            for pid in _family(roots):
-                try:
-                    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                except OSError:
-                    continue
-                total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-            seen[0] = max(seen[0], total)
-            time.sleep(0.25)
-
-    threading.Thread(target=look, daemon=True).start()
-    return lambda: seen[0] / 2**20
+def _memory(roots: list[int]) -> float:
+    """What these processes hold together now, in GiB; pages that several share count once."""
+    held = 0
+    for pid in _family(roots):
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        held += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return held / 2**20
 
 
 def _size(folder: Path) -> int:
@@ -394,7 +384,7 @@ _FACTS: dict[str, Callable[[dict, int], str]] = {
     "core-nanoseconds an event, all questions": lambda steps, rows: (
         f"{sum(steps[each]['cores'] for each in QUESTIONS) / rows * 1e9:,.0f}" if set(QUESTIONS) <= set(steps) else ""),
     "disk of kept tables, bytes an event": lambda steps, rows: f"{steps['kept']['mib'] * 2**20 / rows:,.0f}" if "kept" in steps else "",
-    "peak memory, GiB": lambda steps, rows: f"{steps['kept']['peak_gib']:.1f}" if "kept" in steps else "",
+    "peak memory, GiB": lambda steps, rows: f"{max(each['peak_gib'] for each in steps.values() if 'peak_gib' in each):.1f}" if steps else "",
 }
 
 
