@@ -14,6 +14,7 @@ from plgkit.errors import BadParameter
 from plgkit.metrics import pql, signals
 from plgkit.metrics.pql import standing
 from plgkit.playbook import Playbook
+from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
 from plgkit.sources import engine
 
 SIGNALS = [
@@ -239,6 +240,29 @@ def test_marketing_qualified_accounts_stand_beside_the_others_where_the_playbook
     paid = made["subscriptions"].set_index("account_id").changed_at
     crossed = set(made["accounts"].account_id) & set(first.index)
     assert found.denominator[0] <= sum(name not in paid or paid[name] > first[name] for name in crossed)
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    # Cho's account asks for the checkout a day before it pays, Dan's never pays; Ann's has qualified by then.
+    ({"marketing_events": ["checkout_started"]}, {"marketing-qualified": (1, 2), "qualified": (1, 1)}),
+    # Cho's signs in after it has paid: that made no lead of it.
+    ({"marketing_events": ["signed_in"]}, {"marketing-qualified": (0, 1), "never qualified": (1, 1), "qualified": (1, 1)}),
+    ({"marketing_column": "industry"}, {"marketing-qualified": (1, 1), "never qualified": (0, 1), "qualified": (1, 1)}),
+    ({"marketing_column": "industry", "marketing_values": ["banking"]}, {"never qualified": (1, 2), "qualified": (1, 1)})])
+def test_marketing_qualified_leads_of_the_tiny_company_are_those_one_counts_by_hand(words, expected):
+    data = connect(frames(), as_of=AS_OF, playbook=Playbook(**{**PLAYBOOK, "pql": {**PLAYBOOK["pql"], **words}}))
+    found = pql.to_customer(data, by="qualified", grain="quarter").set_index("qualified")
+    found = found[found.denominator > 0]
+    assert {name: (row.numerator, row.denominator) for name, row in found.iterrows()} == expected
+
+
+def test_who_is_marketing_qualified_only_later_stands_among_the_others_until_then():
+    words = {**PLAYBOOK, "pql": {**PLAYBOOK["pql"], "marketing_events": ["checkout_started"]}}
+    found = pql.against_others(connect(frames(), as_of=AS_OF, playbook=Playbook(**words)), grain="week", within_days=7)
+    week = found[found.period == "2025-01-13"].set_index("group")
+    # On 19 January Dan's has asked for the checkout and Cho's, which pays on the 25th, has not yet.
+    assert week.loc["marketing-qualified", ["numerator", "denominator"]].tolist() == [0, 1]
+    assert week.loc["not qualified", ["numerator", "denominator"]].tolist() == [1, 1]
 
 
 def test_texts_of_a_list_for_a_spreadsheet_run_nothing(made, tmp_path):

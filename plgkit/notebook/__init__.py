@@ -3,6 +3,7 @@
 from plgkit.notebook.card import changed, lines, moved, next_step, on_the_way, standings, unasked, worst
 from plgkit.notebook.changing import compared_with, largest, made_of, strange_days, taken_apart, to_pull
 from plgkit.notebook.comparing import apart, compared, span, target
+from plgkit.notebook.glance import in_a_minute
 from plgkit.notebook.handing import harmless, to_csv
 from plgkit.notebook.lasting import chance, halves, holders, levelled, silence, slipping, still_used
 from plgkit.notebook.leads import (
@@ -67,7 +68,7 @@ __all__ = [
     "behind", "beside", "by_hand", "called", "came", "chance", "change", "changed", "climbs", "compared",
     "compared_with", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours", "drifted",
     "driven", "duration", "emptiest", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded",
-    "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_need", "judged",
+    "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_a_minute", "in_need", "judged",
     "judged_by", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "learned", "levelled", "lever",
     "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most", "moved_places",
     "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "peeked",

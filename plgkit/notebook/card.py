@@ -32,7 +32,7 @@ def lines(card: pd.DataFrame) -> pd.DataFrame:
     0  Activation  50.0%    60%  cannot tell
     """
     currency = card.attrs.get("currency", "USD")
-    rows = [{"stage": _stage(row.stage), "measure": row.label, "now": words.show(row.value, row.unit, currency=currency),
+    rows = [{"stage": stage_name(row.stage), "measure": row.label, "now": words.show(row.value, row.unit, currency=currency),
              "interval": _between(row, currency), "before": _shown(row.before, row.unit, currency),
              "change": _changed(row, currency),
              "target": "" if words.unknown(row.target) else target_words(row.target, row.unit, currency=currency),
@@ -92,9 +92,9 @@ def worst(card: pd.DataFrame) -> str:
             "none misses its target beyond noise" if judged else "no target is set that one could miss")
     if row.reason == LOST:
         was, now = (words.show(each, row.unit, currency=currency) for each in (row.usual, row.lately))
-        return (f"{_stage(row.stage)} leaks most: “{row.label}” was at {was} and has been at {now} in the last three {_periods(row)}, "
+        return (f"{stage_name(row.stage)} leaks most: “{row.label}” was at {was} and has been at {now} in the last three {_periods(row)}, "
                 "which is more than noise")
-    return (f"{_stage(row.stage)} leaks most: “{row.label}” is at {words.show(row.value, row.unit, currency=currency)}, "
+    return (f"{stage_name(row.stage)} leaks most: “{row.label}” is at {words.show(row.value, row.unit, currency=currency)}, "
             f"the target is {target_words(row.target, row.unit, currency=currency)}")
 
 
@@ -103,8 +103,11 @@ def _periods(row: pd.Series) -> str:
     return "values" if name == "period" else f"{name}s"
 
 
-def moved(card: pd.DataFrame) -> pd.DataFrame:
-    """The lines that are off their own past by more than noise, by how far: measure, before, lately, change, and how sure.
+def moved(card: pd.DataFrame, *, least: int = 0) -> pd.DataFrame:
+    """The lines that are off their own past by more than noise, and so many more that at least `least` lines are shown.
+
+    The intervals are as wide as it takes to look at all lines at once (Benjamini and Yekutieli 2005): they leave out zero
+    where the corrected p says that a line has moved, and nowhere else. A line that was below zero is no share of its usual.
 
     Examples
     --------
@@ -113,18 +116,33 @@ def moved(card: pd.DataFrame) -> pd.DataFrame:
     >>> moved(scorecard(samples.tiny(), measures=["activation.rate"])).empty
     True
     """
-    kept = card[card["drifted"].fillna(False).astype(bool) & (card["usual"] != 0)]
-    made = pd.DataFrame({"stage": kept["stage"].map(_stage), "measure": kept["label"], "better": kept["better"]})
-    for name, of in (("usual", "usual"), ("lately", "lately")):
-        made[name] = [words.show(getattr(row, of), row.unit, currency=card.attrs.get("currency", "USD")) for row in kept.itertuples()]
-    for name, of in (("difference", "drift"), ("low", "drift_low"), ("high", "drift_high")):
-        made[name] = 100 * kept[of] / kept["usual"].abs()
+    sure = card["drifted"].fillna(False).astype(bool)
+    kept = card[card["drift_p"].notna() & (card["usual"] != 0)].sort_values("drift_p", kind="stable")
+    kept = kept.head(max(int(sure.sum()), least)).sort_index()
+    currency, looked = card.attrs.get("currency", "USD"), int(card["drifted"].notna().sum())
+    made = pd.DataFrame({"stage": kept["stage"].map(stage_name), "measure": kept["label"]})
+    for name in ("usual", "lately"):
+        made[name] = [words.show(getattr(row, name), row.unit, currency=currency) for row in kept.itertuples()]
+    share = 100 / kept["usual"].where(kept["trend"].map(lambda values: min(values, default=0) >= 0))
+    made["difference"] = share * kept["drift"]
+    wider = pd.Series([_wider(len(values), max(int(sure.sum()), 1) / looked) for values in kept["trend"]], index=kept.index, dtype="float64")
+    for name in ("low", "high"):
+        made[name] = share * (kept["drift"] + wider * (kept[f"drift_{name}"] - kept["drift"]))
     worse = (kept["drift"] < 0) != (kept["better"] == "lower")
     made["for the"] = ["better or worse" if each == "neither" else "worse" if bad else "better"
                        for each, bad in zip(kept["better"], worse, strict=True)]
-    made = made.drop(columns="better").reset_index(drop=True)
-    made.attrs = {"unit": "% of the usual", "looked_at": int(card["drifted"].notna().sum())}
+    made["verdict"] = ["more than noise" if each else "noise" for each in sure[kept.index]]
+    made = made.reset_index(drop=True)
+    made.attrs = {"unit": "% of the usual", "looked_at": looked}
     return made
+
+
+def _wider(values: int, part: float) -> float:
+    """How much wider an interval gets that is to hold among `part` of all lines picked."""
+    from scipy.special import stdtrit
+
+    freedom = 4.0 * max(values - 2, 1)
+    return float(stdtrit(freedom, 1 - 0.025 * part) / stdtrit(freedom, 0.975))
 
 
 def changed(found: pd.DataFrame) -> str:
@@ -132,14 +150,14 @@ def changed(found: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> found = pd.DataFrame({"measure": ["Activation", "Sign-ups"], "for the": ["worse", "better"]})
+    >>> found = pd.DataFrame({"measure": ["Activation", "Sign-ups"], "for the": ["worse", "better"], "verdict": "more than noise"})
     >>> found.attrs = {"looked_at": 34}
     >>> changed(found)
     'Of 34 lines, 2 are off their own past by more than noise: worse Activation; better Sign-ups.'
     >>> changed(found.head(0))
     'Of 34 lines, none is off its own past by more than noise.'
     """
-    looked = words.counted(found.attrs["looked_at"], "line")
+    looked, found = words.counted(found.attrs["looked_at"], "line"), found[found["verdict"] != "noise"]
     if found.empty:
         return f"Of {looked}, none is off its own past by more than noise."
     parts = [f"{way} {words.listed(rows['measure'])}" for way in ("worse", "better")
@@ -203,5 +221,6 @@ def unasked(card: pd.DataFrame) -> str:
     return f"{len(gone)} {'line has' if len(gone) == 1 else 'lines have'} no data: {words.listed(gone)}"
 
 
-def _stage(name: str) -> str:
+def stage_name(name: str) -> str:
+    """A stage as people read it."""
     return "Qualified leads" if name == "pql" else name.capitalize()

@@ -20,7 +20,7 @@ def packed(png: str) -> tuple[str, str]:
         with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
             made = io.BytesIO()
             picture.convert("RGBA" if "transparency" in picture.info or picture.mode == "RGBA" else "RGB").save(
-                made, "WEBP", lossless=True, quality=80, method=4)
+                made, "WEBP", lossless=True, quality=100, method=4)
     except (UnidentifiedImageError, ValueError):
         return "image/png", png
     webp = base64.b64encode(made.getvalue()).decode()
