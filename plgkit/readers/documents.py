@@ -74,7 +74,7 @@ def is_document(piece: Piece) -> bool:
         return False
     for number, line, fault in lines(piece):
         if fault or number > 50:
-            return bool(line) or first == "open"
+            return first != "whole" and (bool(line) or first == "open")
         text = line.decode("utf-8", "replace").lstrip("\ufeff").rstrip()
         if not text:
             continue

@@ -91,8 +91,10 @@ def circles(links: Iterable[Link]) -> tuple[tuple[str, ...], ...]:
     """
     after: dict[str, set[str]] = defaultdict(set)
     before: dict[str, set[str]] = defaultdict(set)
+    links = [link for link in links if link.how != "merge" and link.one != link.other]
+    both = {link.one for link in links} & {link.other for link in links}
     for link in links:
-        if link.how != "merge" and link.one != link.other:
+        if link.one in both and link.other in both:
             after[link.one].add(link.other)
             before[link.other].add(link.one)
     left = _in_circles(after, before)
