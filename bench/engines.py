@@ -307,6 +307,7 @@ def _copy(connection, name: str, path: Path, work: Path, rows: int = 2_000_000) 
     kinds = duckdb.sql(f"DESCRIBE SELECT {columns} FROM '{path}'").fetchall()
     names = {"VARCHAR": "text", "DOUBLE": "double precision"}
     connection.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {names.get(kind, kind)}' for column, kind, *_ in kinds)})")
+    columns = ", ".join(column for column, *_ in kinds)
     total = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchone()[0]
     text = work / "some.csv"
     for first in range(0, total, rows):

@@ -285,3 +285,14 @@ class UnknownLever(PlgkitError, ValueError):
 
     def __init__(self, name: str, known: Iterable[str]):
         super().__init__(f"The flywheel does not turn by {name!r}. {nearest(name, known)}")
+
+
+class ServerGone(ConnectionError):
+    """A database that went away while it was asked.
+
+    No `PlgkitError`: what lets a page or a scorecard go on without a table must not go on without an answer.
+    """
+
+    def __init__(self, said: str):
+        super().__init__(f"The database went away while it was asked: {said.rstrip('.')}. "
+                         "Run the same again when it is back: what was kept is whole.")

@@ -8,7 +8,7 @@ import sys
 import click
 
 from plgkit import __version__
-from plgkit.errors import NoData, PlgkitError
+from plgkit.errors import DiskFull, NoData, PlgkitError
 
 COMMANDS = {
     "init": "init", "import": "imports", "check": "check", "list": "ask", "define": "ask", "measure": "ask", "funnel": "definitions",
@@ -16,7 +16,8 @@ COMMANDS = {
     "scorecard": "scorecard", "flywheel": "flywheel",
     "report": "report", "sample": "sample", "notebooks": "notebooks",
 }
-WRONG_USE, NO_DATA = 2, 3
+WRONG_USE, NO_DATA, AGAIN = 2, 3, 4
+"""Exit statuses; `AGAIN` is for a server that went away and a disk that is full: the same run will finish later."""
 
 
 class _Commands(click.Group):
@@ -63,9 +64,20 @@ def main(arguments: list[str] | None = None) -> None:
     except NoData as error:
         click.echo(str(error), err=True)
         sys.exit(NO_DATA)
+    except DiskFull as error:
+        click.echo(str(error), err=True)
+        sys.exit(AGAIN)
     except PlgkitError as error:
         click.echo(str(error), err=True)
         sys.exit(WRONG_USE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        from plgkit.sources import faults
+
+        told = faults.told(error)
+        if told is None:
+            raise
+        click.echo(str(told), err=True)
+        sys.exit(AGAIN)

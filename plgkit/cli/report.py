@@ -35,7 +35,8 @@ def report_command(source: str | None, as_of: str | None, playbook: str | None, 
                    force: bool, keep: int | None, hook: str | None, as_json: bool) -> None:
     """Run the notebooks for one date into HTML reports with an index. Running twice is safe.
 
-    Exit status: 0 all well, 1 a report failed or a guardrail broke, 2 wrong use, 3 no data.
+    Exit status: 0 all well, 1 a report failed or a guardrail broke, 2 wrong use, 3 no data,
+    4 the database went away or the disk is full: run the same again.
 
     \b
     Example:

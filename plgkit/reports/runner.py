@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plgkit.errors import BadParameter, Busy, UnknownParameter
+from plgkit.errors import BadParameter, Busy, ServerGone, UnknownParameter
 from plgkit.reports import books, execute, index, parameters, shelf, status
 from plgkit.reports.status import Status
 
@@ -53,7 +53,9 @@ class RunResult:
 
     @property
     def exit_status(self) -> int:
-        """0 if all went well, 1 if a report or the hook failed or a guardrail broke."""
+        """0 if all went well, 1 if a report or the hook failed or a guardrail broke, 4 if the database went away."""
+        if any(each.error.startswith(ServerGone.__name__) for each in self.reports):
+            return 4
         well = all(each.well and not each.broken_guardrails for each in self.reports)
         return 0 if well and not self.hook_status else 1
 

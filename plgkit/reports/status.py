@@ -44,8 +44,12 @@ def write(path: Path, status: Status) -> None:
 def replace(path: Path, text: str) -> None:
     """Write a file in one step: readers see the old text or the new one, never a part."""
     partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def measures(notebook: dict[str, Any]) -> list[dict[str, Any]]:

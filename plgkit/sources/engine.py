@@ -18,11 +18,13 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Column, DateColumn, Table, TimestampColumn
 
-from plgkit.sources import cache
+from plgkit.errors import BadParameter
+from plgkit.sources import cache, faults
 
 Grain = Literal["day", "week", "month", "quarter"]
 GRAINS = ("day", "week", "month", "quarter")
 DAY = dt.timedelta(days=1)
+DIALECTS = ("duckdb", "postgres", "clickhouse", "pyspark", "databricks", "trino", "snowflake", "bigquery")
 STORAGE = "duckdb" + ".".join(duckdb.__version__.split(".")[:2])
 """How kept tables are stored: a file of another version of DuckDB may not open."""
 _LEAST_MIB = 420
@@ -86,7 +88,12 @@ def keep(connection: ibis.BaseBackend, name: str, rows: Table) -> Table:
     this every measure would judge every row again, and planners go astray in what they
     cannot estimate.
     """
-    kept = connection._create_cached_table(f"plgkit_{name}_{next(_numbers)}", rows)
+    place = f"plgkit_{name}_{next(_numbers)}"
+    if connection.name == "pyspark" and type(connection._session).__module__.startswith("pyspark.sql.connect"):
+        # Spark Connect does not tell of a frame that it is cached, and Ibis insists on being told.
+        connection.raw_sql(f"CACHE TABLE {place} AS {sql(rows)}")
+        return as_promised(connection.table(place), rows)
+    kept = connection._create_cached_table(place, rows)
     if connection.name == "postgres":
         connection.raw_sql(f'ANALYZE "{kept.get_name()}"').close()
     return as_promised(kept, rows)
@@ -104,7 +111,11 @@ def run(expression: Table) -> pd.DataFrame:
     Days and times become `datetime64[us]`, whole numbers `int64` (`Int64` where some
     are missing), other numbers `float64`, texts `str`, on every engine alike.
     """
-    frame = expression.execute()
+    try:
+        frame = expression.execute()
+    except Exception as error:
+        faults.check(error)
+        raise
     for name, kind in expression.schema().items():
         if kind.is_date() or kind.is_timestamp():
             found = pd.to_datetime(frame[name])
@@ -122,7 +133,11 @@ def run(expression: Table) -> pd.DataFrame:
 
 def sql(expression: Table, dialect: str | None = None) -> str:
     """The query as text, in the engine's own dialect or in the one asked for."""
-    return str(ibis.to_sql(expression, dialect=dialect) if dialect else ibis.to_sql(expression))
+    if not dialect:
+        return str(ibis.to_sql(expression))
+    if dialect not in DIALECTS:
+        raise BadParameter("dialect", dialect, expected=f"one of {', '.join(DIALECTS)}")
+    return str(ibis.to_sql(expression, dialect=dialect))
 
 
 @lru_cache(maxsize=64)
