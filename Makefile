@@ -54,7 +54,7 @@ $(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
 	@touch $@
 
 bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
-	@for each in reports sample measures ledger scores experiments; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
+	@for each in reports sample measures engines ledger scores experiments; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
 
 simulate: $(VENV)/ready-for-tests ## hold intervals and aha candidates against the truth of many made-up companies
 	@$(BIN)/python bench/coverage.py --runs 500 --reference 3000 --work build/coverage
