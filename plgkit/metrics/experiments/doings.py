@@ -196,9 +196,13 @@ def _minor(rows: Table, key: str) -> IntegerValue:
 def _of_person(rows: Table, slot: int, metric: Metric, after: BooleanValue, before: BooleanValue, *, several: bool) -> dict[str, ibis.Value]:
     """What a person adds to a metric after the exposure (x, y) and what to the same before it (a, b); of one event or of `several`."""
     def added(event: str, when: BooleanValue, amount: str | None) -> IntegerValue:
-        each = rows[f"amount{slot}"] if amount else 1
-        flags = ((rows.what == event) & when if several else when).ifelse(each, 0)
-        return (flags.max() if metric.kind == "share" else flags.sum()).cast("int64")
+        hit = (rows.what == event) & when if several else when
+        if amount:
+            worth = hit.ifelse(rows[f"amount{slot}"], 0)
+            return (worth.max() if metric.kind == "share" else worth.sum()).cast("int64")
+        # A count stays a whole number of 64 bits where a sum of ones becomes a wider one, whose products are slow.
+        often = hit.ifelse(1, ibis.null("int64")).count()
+        return ((often > 0).ifelse(1, 0) if metric.kind == "share" else often).cast("int64")
 
     if metric.kind == "time":
         hit = (rows.what == metric.event) & after if several else after
