@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -85,7 +88,7 @@ def write(folder: Path, days: dict[int, pd.DataFrame], users: pd.DataFrame | Non
 
 
 @pytest.mark.parametrize("kind", ["parquet", "one parquet", "csv"])
-@settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(seed=some.integers(0, 10**6), with_users=some.booleans(), duplicates=some.sampled_from(["event_id", "event_id", "exact", "keep"]),
        zone=some.sampled_from(["America/New_York", "UTC", "Asia/Kolkata"]))
 def test_a_source_that_grew_is_kept_as_if_it_were_read_for_the_first_time(tmp_path_factory, kind, seed, with_users, duplicates, zone):
@@ -143,6 +146,26 @@ def test_days_that_are_as_they_were_are_not_judged_again(tmp_path, monkeypatch):
     sizes = sorted(_rows_in(path) for path in new)
     assert data.version != again.version
     assert sizes == [10, 185], "the two new days for the first playbook, everything for the second"
+
+
+def test_an_opening_that_is_killed_at_any_moment_leaves_nothing_that_the_next_one_takes_for_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "cache"))
+    draw = random.Random(5)
+    days = {day: rows_of(draw, day, 300) for day in range(40)}
+    write(tmp_path / "source", days, None, kind="parquet")
+    (tmp_path / "source" / "playbook.toml").write_text('[product]\nname = "Killed"\n')
+    code = "import sys; from plgkit.sources.connect import connect; print('on', flush=True); connect(sys.argv[1])"
+    for wait in (0.02, 0.1, 0.2, 0.4, 0.6, 0.8):
+        run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "source")], stdout=subprocess.PIPE)
+        run.stdout.readline()
+        time.sleep(wait)
+        run.kill()
+        run.wait()
+        run.stdout.close()
+    after = connect(tmp_path / "source")
+    assert list((tmp_path / "cache").rglob(".work-*")) == []
+    monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "another"))
+    same(after, connect(tmp_path / "source"))
 
 
 def test_only_the_last_states_of_the_data_stay(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -241,6 +242,8 @@ def _from_cache(root: Path, found: Mapping[str, list[Path]], playbook: Playbook,
 
 
 def _keep_files(folder: Path, found: Mapping[str, list[Path]], playbook: Playbook, line: str, version: str, database: Path | None) -> None:
+    for leftover in [*folder.glob(".work-*"), *folder.glob(".partial-*")]:
+        shutil.rmtree(leftover, ignore_errors=True)  # Of a run that was killed: nobody else is at work here.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as work:
         connection = engine.open_duckdb(Path(work) / "work.duckdb")
         shelf = in_folder(folder, connection)

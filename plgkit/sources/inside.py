@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Container, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -18,6 +19,8 @@ from plgkit.sources.growing.shelf import Shelf, packed, unpacked
 
 SCHEMA = "plgkit_kept"
 _NOTES = "notes"
+_LEFT_BEHIND = 24
+"""After so many hours a table that is not whole is one that a killed run left."""
 _NOTES_AS = {"postgres": "(name text, number bigint, body text)", "pyspark": "(name string, number bigint, body string) USING parquet",
              "clickhouse": "(name String, number Int64, body String) ENGINE = MergeTree ORDER BY (name, number)"}
 _numbers = itertools.count(1)
@@ -69,6 +72,9 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
         return unpacked(found["body"].iloc[0]) if len(found) and found["body"].iloc[0] else None
 
     def write(name: str, note: Any) -> None:
+        for name in there():
+            if name.startswith("partial_") and int(name.split("_")[1]) < time.time() // 3600 - _LEFT_BEHIND:
+                _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{name}")
         if _NOTES not in there():
             _run(connection, f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{_NOTES} {_NOTES_AS[connection.name]}")
         notes = connection.table(_NOTES, database=SCHEMA)
@@ -93,7 +99,7 @@ def _has_schema(connection: BaseBackend) -> bool:
 def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], there: Callable[[], list[str]]) -> None:
     """A table takes its name in one step when all its rows are there, so that whoever is killed, or runs at the same time,
     leaves and finds whole tables only."""
-    partial = f"partial_{final}_{os.getpid()}_{next(_numbers)}"
+    partial = f"partial_{int(time.time()) // 3600}_{final}_{os.getpid()}_{next(_numbers)}"
     try:
         by = f"({', '.join(order)})" if order else "tuple()"
         how = {"clickhouse": f"ENGINE = MergeTree ORDER BY {by} SETTINGS allow_nullable_key = 1 ", "pyspark": "USING parquet "}.get(connection.name, "")

@@ -28,26 +28,30 @@ def keep(shelf: Shelf, loaded: Mapping[str, Loaded], arrived: Mapping[str, Arriv
     the next run takes up, or nobody asks for.
     """
     names: list[str] = []
+    judged: dict[str, Table] = {}
+
+    def check(tables: Mapping[str, Table]) -> None:
+        if shelf.connection.name == "duckdb":  # pandera asks in ways that not every engine answers.
+            gate.pass_through({name: clean.used(rows) for name, rows in tables.items()})
 
     def store(name: str, rows: Table) -> Table:
         kept = f"{name}_{version}"
         shelf.make(kept, rows, _order(name))
         names.append(kept)
-        return shelf.open(kept)
+        judged[name] = shelf.open(kept)
+        return judged[name]
 
     def grow(name: str, judge: Judge, people: Table | None) -> tuple[Table, pd.DataFrame]:
         key = next((each for each in TABLES[name].key if each in arrived[name].read(set()).table.columns), None)
         pieces.brought_up(pieces.Growing(
-            name, line, version, playbook.product.time_zone, arrived[name], judge, lambda rows: facts.of(name, rows, playbook), _order(name),
-            people, key if playbook.data.duplicates == "event_id" else None), shelf)
+            name, line, version, playbook.product.time_zone, arrived[name], judge, lambda rows: facts.of(name, rows, playbook),
+            lambda rows: check({name: rows}), _order(name), people, key if playbook.data.duplicates == "event_id" else None), shelf)
         grown = pieces.opened(name, line, version, shelf)
         return grown.rows, grown.facts
 
     whole = {**loaded, **{name: each.whole for name, each in arrived.items()}}
     prepared = prepare(whole, playbook, store=store, version=version, growing=tuple(arrived), grow=grow)
-    if shelf.connection.name == "duckdb":
-        # pandera asks in ways that not every engine answers.
-        gate.pass_through({name: prepared.tables[name] for name in prepared.set_aside})
+    check({name: judged[name] for name in prepared.set_aside if name not in arrived})
     shelf.write(_note(version), {
         "tables": [name for name in prepared.tables if name not in arrived], "growing": list(arrived), "judged": list(prepared.set_aside),
         "findings": facts.as_json(prepared.findings), "facts": {name: facts.as_text(each) for name, each in prepared.facts.items()

@@ -37,8 +37,8 @@ class Growing:
         The table; what stays the same while rows come; and the state of the data.
     judge
         From raw rows to judged ones, given the days between which times lie.
-    facts_of
-        What judged rows say of each day.
+    facts_of, check
+        What judged rows say of each day; and what stops where they are not as they should be.
     people
         Who is known and who is left out, one row each: user_id, known, out. None where rows do not depend on it.
     key
@@ -52,6 +52,7 @@ class Growing:
     arrived: Arrivals
     judge: Callable[[Loaded, tuple[dt.date, dt.date]], Table]
     facts_of: Callable[[Table], pd.DataFrame]
+    check: Callable[[Table], None]
     order: list[str]
     people: Table | None = None
     key: str | None = None
@@ -145,6 +146,7 @@ def _piece(of: Growing, shelf: Shelf, days: set[str] | None) -> tuple[dict, pd.D
     wanted = None if days is None else calendar.elsewhere(days, of.zone, back=True)
     judged = of.judge(of.arrived.read(wanted), of.arrived.reach())
     shelf.make(name, judged if days is None else judged.filter(calendar.among(judged.day, days)), of.order)
+    of.check(shelf.open(name))
     found = of.facts_of(shelf.open(name))
     return {"name": name, "days": dict.fromkeys(sorted(set(found["day"].map(calendar.as_text))), stamp), "gone": []}, found
 
