@@ -72,9 +72,9 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
         return unpacked(found["body"].iloc[0]) if len(found) and found["body"].iloc[0] else None
 
     def write(name: str, note: Any) -> None:
-        for name in there():
-            if name.startswith("partial_") and int(name.split("_")[1]) < time.time() // 3600 - _LEFT_BEHIND:
-                _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{name}")
+        for each in there():
+            if each.startswith("partial_") and int(each.split("_")[1]) < time.time() // 3600 - _LEFT_BEHIND:
+                _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{each}")
         if _NOTES not in there():
             _run(connection, f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{_NOTES} {_NOTES_AS[connection.name]}")
         notes = connection.table(_NOTES, database=SCHEMA)
