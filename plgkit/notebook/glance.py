@@ -5,24 +5,32 @@ from __future__ import annotations
 import pandas as pd
 
 from plgkit.notebook.card import moved, next_step, stage_name, standings, worst
+from plgkit.notebook.shown import Shown
+from plgkit.notebook.text import escape, tame
 from plgkit.scorecard import leak
 
 _NAMED = 3
 
 
-def in_a_minute(card: pd.DataFrame) -> pd.DataFrame:
-    """Answer the questions of a scorecard in a sentence each: one row per question.
+def in_a_minute(card: pd.DataFrame) -> Shown:
+    """Answer the questions of a scorecard in a sentence each.
 
     Examples
     --------
     >>> from plgkit import samples
     >>> from plgkit.scorecard import scorecard
-    >>> in_a_minute(scorecard(samples.tiny(), measures=["activation.rate"])).iloc[-1].tolist()
-    ['What should we do next?', 'Hold the course; 1 line has too few people to tell, so ask again over a longer period.']
+    >>> in_a_minute(scorecard(samples.tiny(), measures=["activation.rate"]))
+    How are we doing? 0 of 1 targets are met, 0 are missed, and for 1 the numbers cannot tell.
+    What changed? No line has been watched for long enough to tell.
+    Is it real? Cannot be told yet: that takes lines with seven final periods and an interval.
+    Where do we leak? No line is surely worse than its own past, and none misses its target beyond noise.
+    What should we do next? Hold the course; 1 line has too few people to tell, so ask again over a longer period.
     """
     told = {"How are we doing?": standings(card), "What changed?": _changed(card), "Is it real?": _real(card),
             "Where do we leak?": worst(card), "What should we do next?": _capital(next_step(card).removeprefix("Next: "))}
-    return pd.DataFrame({"question": told.keys(), "answer": [f"{each}." for each in told.values()]})
+    told = {question: f"{tame(answer)}." for question, answer in told.items()}
+    return Shown("table", "\n".join(" ".join(pair) for pair in told.items()),
+                 "".join(f"<p><b>{escape(question)}</b> {escape(answer)}</p>" for question, answer in told.items()))
 
 
 def _changed(card: pd.DataFrame) -> str:
