@@ -34,7 +34,7 @@ def still_moving(found: pd.DataFrame) -> str:
     'When a week ends, 2.0% of its events are still to come; after 3 days hardly any is'
     """
     if found.empty:
-        return "Nobody knows when events were received, so that nobody knows how late they are"
+        return "No week can be judged yet: nobody knows when its events were received, or it is too young"
     first = found.iloc[0]
     settled = found[found["still_moves"] < 0.001]
     when = "after two weeks some still are" if settled.empty else "and that is hardly any" if settled.iloc[0]["days_after"] == 0 else \
