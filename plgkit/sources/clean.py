@@ -179,7 +179,8 @@ def _unknown(table: Table, rows: Expression, known: Mapping[str, Expression],
     for column in table.columns:
         if column.required and column.refers_to in known:
             ids = known[column.refers_to][TABLES[column.refers_to].key[0]]
-            found.append((rows[column.name].notin(ids), f"{column.name} is not in {column.refers_to}"))
+            # Spark compares every row with every person where it is asked for NOT IN.
+            found.append((~rows[column.name].isin(ids).fill_null(False), f"{column.name} is not in {column.refers_to}"))
     return found
 
 
