@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"share": "share of people", "mean": "mean per person", "ratio": "ratio of two sums", "quantile": "quantile per person",
           "time": "quantile of the seconds until it"}
-END, DAILY, ALWAYS = "one look at the end", "a look every day", "a look every day, always-valid"
+END, DAILY, ALWAYS = "one look at the end", "a look every day", "every day, always-valid"
 
 
 def judged_by(data: Data) -> pd.DataFrame:

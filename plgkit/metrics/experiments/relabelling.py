@@ -18,7 +18,7 @@ from plgkit.sources.data import Data
 from plgkit.stats import arms, intervals
 
 _CELLS_AT_ONCE = 2_000_000
-WAYS = ("one look at the end", "a look every day", "a look every day, always-valid")
+WAYS = ("one look at the end", "a look every day", "every day, always-valid")
 COLUMNS = ["experiment", "metric", "way", "n", "draws", "false", "value", "low", "high", "stated"]
 
 
@@ -92,10 +92,10 @@ def aa(data: Data, *, experiment: str | None = None, draws: int = 500, adjusted:
     --------
     >>> from plgkit import samples
     >>> aa(samples.tiny())[["metric", "way", "draws", "false"]]
-               metric                             way  draws  false
-    0  report_created             one look at the end    500      0
-    1  report_created                a look every day    500      0
-    2  report_created  a look every day, always-valid    500      0
+               metric                      way  draws  false
+    0  report_created      one look at the end    500      0
+    1  report_created         a look every day    500      0
+    2  report_created  every day, always-valid    500      0
     """
     if draws < 1 or draws > 10_000:
         raise BadParameter("draws", draws, expected="a whole number between 1 and 10,000")
