@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plgkit.charts import style
-from plgkit.charts.labels import grain_of, period_words, short, told
+from plgkit.charts.labels import grain_of, period_words, short, told, wrapped
 from plgkit.charts.units import Scale, number, scale
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _beside(ax: Axes, texts: list[str], hues: list[str]) -> None:
 def _finish(ax: Axes, names: pd.Series, axis: Scale) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    ax.set_yticks(range(len(names)), [short(each) for each in names], color=style.INK)
+    ax.set_yticks(range(len(names)), [wrapped(each, 30, most=52) for each in names], color=style.INK)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.margins(x=0.05)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))

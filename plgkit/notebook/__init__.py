@@ -1,6 +1,6 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
-from plgkit.notebook.card import changed, lines, moved, next_step, on_the_way, standings, unasked, worst
+from plgkit.notebook.card import changed, leaky_stages, lines, moved, next_step, on_the_way, standings, unasked, worst
 from plgkit.notebook.changing import compared_with, largest, made_of, strange_days, taken_apart, to_pull
 from plgkit.notebook.comparing import apart, compared, span, target
 from plgkit.notebook.glance import in_a_minute
@@ -69,7 +69,7 @@ __all__ = [
     "compared_with", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours", "drifted",
     "driven", "duration", "emptiest", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded",
     "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_a_minute", "in_need", "judged",
-    "judged_by", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "learned", "levelled", "lever",
+    "judged_by", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "leaky_stages", "learned", "levelled", "lever",
     "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most", "moved_places",
     "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "peeked",
     "period", "plans", "points", "pulled", "raised", "refit", "responded", "rests", "retained", "same_period",

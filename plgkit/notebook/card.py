@@ -6,7 +6,7 @@ import pandas as pd
 
 from plgkit.notebook import words
 from plgkit.notebook.reading import grain, target_words
-from plgkit.scorecard import LOST, NO_DATA, OFF, ON, UNSURE, leak
+from plgkit.scorecard import LOST, NO_DATA, OFF, ON, UNSURE, leak, leaks
 
 _ASK = {
     "acquisition": "look at the channels: where visitors come from and which of them sign up",
@@ -219,6 +219,21 @@ def unasked(card: pd.DataFrame) -> str:
     if gone.empty:
         return "Every line has data"
     return f"{len(gone)} {'line has' if len(gone) == 1 else 'lines have'} no data: {words.listed(gone)}"
+
+
+def leaky_stages(card: pd.DataFrame) -> pd.DataFrame:
+    """The stages that leak in the words of a reader: stage, reason, worst line, share lost or missing.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> from plgkit.scorecard import scorecard
+    >>> leaky_stages(scorecard(samples.tiny())).columns.tolist()
+    ['stage', 'reason', 'worst line', 'share lost or missing']
+    """
+    found = leaks(card)
+    made = found.assign(stage=found["stage"].map(stage_name))[["stage", "reason", "label", "size"]]
+    return made.rename(columns={"label": "worst line", "size": "share lost or missing"})
 
 
 def stage_name(name: str) -> str:
