@@ -104,7 +104,11 @@ def kept(address: str) -> list[str]:
 def test_a_session_ended_in_the_middle_of_a_query_is_a_sentence_and_leaves_no_half_table(postgres, shop, tiny, capsys):
     with while_it_asks(postgres, "CREATE TABLE plgkit_kept", lambda pid: postgres.raw_sql(f"SELECT pg_terminate_backend({pid})").close()):
         status, said = asked("measure", "activation.rate", shop, "--as-of", AS_OF, capsys=capsys)
-    assert (status, said) == (4, f"The database went away while it was asked: terminating connection due to administrator command. {AGAIN}\n")
+    # Whether the driver still hears why depends on the moment.
+    assert status == 4
+    assert said.startswith("The database went away while it was asked: ")
+    assert said.endswith(f"{AGAIN}\n")
+    assert said.count("\n") == 1
     data = connect(shop, as_of=AS_OF, playbook=WORDS)
     pd.testing.assert_frame_equal(activation.rate(data), activation.rate(tiny))
     assert not [name for name in data.connection.list_tables(database=inside.SCHEMA) if name.startswith("partial")]
