@@ -19,7 +19,7 @@ from plgkit.playbook import Playbook
 from plgkit.playbook.read import read_playbook
 from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
-from plgkit.sources import addresses, billing, cache, ends, engine, files, gate, inside, rollups
+from plgkit.sources import addresses, billing, cache, ends, engine, faults, files, gate, inside, rollups
 from plgkit.sources.data import Data, describe_source
 from plgkit.sources.facts import Finding
 from plgkit.sources.growing import arrivals, keeping
@@ -79,7 +79,7 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
         connection, prepared, made = _from_frames(source, words)
     elif addresses.is_address(source):
         words = _playbook(playbook, None)
-        connection, prepared, made = _from_connection(addresses.open_address(source), words, keep=True)
+        connection, prepared, made = _from_address(source, words)
     elif isinstance(source, ibis.BaseBackend):
         words = _playbook(playbook, None)
         connection, prepared, made = _from_connection(source, words)
@@ -150,6 +150,15 @@ def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook
         return {}
     days = engine.keep(connection, "activity", rollups.activity(tables["events"], playbook))
     return {"activity": days, "activity_week": engine.keep(connection, "activity_week", rollups.activity_week(days, playbook))}
+
+
+def _from_address(address: str, playbook: Playbook) -> tuple:
+    connection = addresses.open_address(address)
+    try:
+        return _from_connection(connection, playbook, keep=True)
+    except Exception as error:
+        faults.check(error)
+        raise
 
 
 def _from_connection(connection: ibis.BaseBackend, playbook: Playbook, *, keep: bool = False) -> tuple:

@@ -14,7 +14,7 @@ from ibis import BaseBackend, _
 from ibis.expr.types import Table
 
 from plgkit.schema import TABLES
-from plgkit.sources import engine
+from plgkit.sources import engine, faults
 from plgkit.sources.growing.shelf import Shelf, packed, unpacked
 
 SCHEMA = "plgkit_kept"
@@ -108,7 +108,8 @@ def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], th
              else f"ALTER TABLE {SCHEMA}.{partial} RENAME TO {f'{SCHEMA}.' if connection.name == 'pyspark' else ''}{final}")
         if connection.name == "postgres":
             _run(connection, f"ANALYZE {SCHEMA}.{final}")
-    except Exception:
+    except Exception as error:
+        faults.check(error)
         _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{partial}")
         if final not in there():
             raise
