@@ -99,12 +99,15 @@ def test_a_source_that_grew_is_kept_as_if_it_were_read_for_the_first_time(tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "MANY", 3)
         patch.setattr(pieces, "TOGETHER", 2)
+        patch.setattr(pieces, "AT_ONCE", 30)
         for step in range(6):
             write(here / "source", days, users if with_users else None, kind=kind)
             patch.setenv("PLGKIT_CACHE", str(here / "grown"))
             grown = connect(here / "source", playbook=words)
-            patch.setenv("PLGKIT_CACHE", str(here / f"anew_{step}"))
-            same(grown, connect(here / "source", playbook=words))
+            with pytest.MonkeyPatch.context() as again:
+                again.setattr(pieces, "AT_ONCE", 10**9)
+                again.setenv("PLGKIT_CACHE", str(here / f"anew_{step}"))
+                same(grown, connect(here / "source", playbook=words))
             users = change(draw, days, users)
 
 

@@ -1,6 +1,16 @@
 """What a notebook calls besides measures and charts: open the data, show tiles, say what was found."""
 
-from plgkit.notebook.card import changed, leaky_stages, lines, moved, next_step, on_the_way, standings, unasked, worst
+from plgkit.notebook.card import (
+    changed,
+    leaky_stages,
+    lines,
+    moved,
+    next_step,
+    on_the_way,
+    standings,
+    unasked,
+    worst,
+)
 from plgkit.notebook.changing import compared_with, largest, made_of, strange_days, taken_apart, to_pull
 from plgkit.notebook.comparing import apart, compared, span, target
 from plgkit.notebook.glance import in_a_minute

@@ -25,6 +25,8 @@ MANY, TOGETHER = 16, 8
 """With more pieces than this, so many of the smallest become one."""
 MOST = 0.5
 """Where more than this part of all rows is not as it was, everything is judged anew."""
+AT_ONCE = 20_000_000
+"""So many rows are judged at once, if their days are so few: memory does not grow with the history."""
 
 
 @dataclass(frozen=True)
@@ -105,27 +107,48 @@ def _bring_up(of: Growing, shelf: Shelf, note: str) -> None:
     if before is not None and before["columns"] != columns:
         before = None
     state = before and _with_days(before, of, shelf, people)
-    if not state:
-        piece, found = _piece(of, shelf, None)
-        state = {"pieces": [piece], "facts": facts.as_text(found)}
+    state = state or _by_and_by(of, shelf) or _whole(of, shelf, None)
     state = {"pieces": _fewer(state, of, shelf), "facts": state["facts"], "people": people, "columns": columns, "utc": dict(of.arrived.stamps)}
     shelf.write(note, state)
     succeeded(shelf, f"{of.name}_{of.line}", note, [*[piece["name"] for piece in state["pieces"]], *([people] if people else []),
                                                    f"all_{of.name}_{of.version}"])
 
 
-def _with_days(before: dict, of: Growing, shelf: Shelf, people: str | None) -> dict | list | None:
+def _whole(of: Growing, shelf: Shelf, days: set[str] | None) -> dict:
+    piece, found = _piece(of, shelf, days)
+    return {"pieces": [piece], "facts": facts.as_text(found)}
+
+
+def _by_and_by(of: Growing, shelf: Shelf) -> dict | None:
+    """A first state of many rows, some days at a time; nothing where they are few, or doubles lie all over the days."""
+    states, days, rows = [], set(), 0
+    for day in sorted(of.arrived.rows):
+        days, rows = days | calendar.elsewhere({day}, of.zone), rows + of.arrived.rows[day]
+        if rows >= AT_ONCE:
+            states.append(days)
+            days, rows = set(), 0
+    if not states:
+        return None
+    state = _whole(of, shelf, states[0])
+    for several in [*states[1:], *([days] if days else [])]:
+        state = state and _judged_anew(state, of, shelf, several, 3 * AT_ONCE)
+    return state
+
+
+def _with_days(before: dict, of: Growing, shelf: Shelf, people: str | None) -> dict | None:
     """The state after the days that are not as they were got a piece of their own; nothing where those are most of all."""
     old, new = before["utc"], of.arrived.stamps
     reopened = calendar.elsewhere((day for day in {*old, *new} if old.get(day) != new.get(day)), of.zone)
     reopened |= _days_of_people(before, of, shelf, people)
-    known = facts.from_text(before["facts"])
-    by_day = known.assign(day=known["day"].map(calendar.as_text)).groupby("day")["n"].sum()
+    return _judged_anew(before, of, shelf, reopened, MOST * sum(_by_day(before).values())) if reopened else before
+
+
+def _judged_anew(before: dict, of: Growing, shelf: Shelf, days: set[str], most: float) -> dict | None:
+    """The state after some days were judged anew, with those that have doubles in them; nothing where rows are more than most."""
+    reopened, by_day = set(days), _by_day(before)
     while True:
-        if not reopened:
-            return {"pieces": before["pieces"], "facts": before["facts"]}
         coming = sum(of.arrived.rows.get(day, 0) for day in calendar.elsewhere(reopened, of.zone, back=True))
-        if max(coming, by_day[by_day.index.isin(reopened)].sum()) > MOST * by_day.sum():
+        if max(coming, sum(n for day, n in by_day.items() if day in reopened)) > most:
             return None
         piece, found = _piece(of, shelf, reopened)
         more = _days_of_doubles(before, of, shelf, piece, reopened) - reopened
@@ -133,10 +156,16 @@ def _with_days(before: dict, of: Growing, shelf: Shelf, people: str | None) -> d
             break
         shelf.drop({piece["name"]})
         reopened |= more
-    pieces = [_without(each, reopened) for each in before["pieces"]]
+    pieces = [each for each in [*(_without(each, reopened) for each in before["pieces"]), piece] if each["days"]]
+    known = facts.from_text(before["facts"])
     staying = known[~known["day"].map(calendar.as_text).isin(reopened)]
-    pieces = [each for each in [*pieces, piece] if each["days"]]
-    return pieces and {"pieces": pieces, "facts": facts.as_text(facts.together([staying, found]))}
+    return {"pieces": pieces, "facts": facts.as_text(facts.together([staying, found]))} if pieces else None
+
+
+def _by_day(state: dict) -> dict[str, int]:
+    """Rows of each day."""
+    known = facts.from_text(state["facts"])
+    return known.assign(day=known["day"].map(calendar.as_text)).groupby("day")["n"].sum().to_dict()
 
 
 def _piece(of: Growing, shelf: Shelf, days: set[str] | None) -> tuple[dict, pd.DataFrame]:
@@ -213,9 +242,8 @@ def _fewer(state: dict, of: Growing, shelf: Shelf) -> list[dict]:
     pieces = state["pieces"]
     if len(pieces) <= MANY:
         return pieces
-    known = facts.from_text(state["facts"])
-    by_day = known.assign(day=known["day"].map(calendar.as_text)).groupby("day")["n"].sum()
-    by_size = sorted(pieces, key=lambda each: (int(by_day.reindex(list(each["days"])).sum()), each["name"]))
+    by_day = _by_day(state)
+    by_size = sorted(pieces, key=lambda each: (sum(by_day.get(day, 0) for day in each["days"]), each["name"]))
     small, large = by_size[:TOGETHER], by_size[TOGETHER:]
     name = f"{of.name}_{cache.digest([[each['name'], each['gone']] for each in small])}"
     shelf.make(name, _rows(shelf, small), of.order)
