@@ -142,6 +142,24 @@ def test_a_line_that_no_memory_should_hold_is_set_aside(tmp_path, monkeypatch):
     assert (done.tables["events"], list(done.set_aside)) == (2, ["it is longer than 0 MB"])
 
 
+def test_what_needs_more_memory_than_all_threads_have_is_done_by_one():
+    import duckdb
+
+    from plgkit.readers import gathering
+
+    asked = []
+
+    class Short:
+        def execute(self, query):
+            asked.append(query)
+            if query == "SELECT 1" and "SET threads = 1" not in asked:
+                raise duckdb.OutOfMemoryException("no more")
+            return duckdb.connect().execute("SELECT 1")
+
+    assert gathering._run(Short(), "SELECT 1") == [(1,)]
+    assert asked == ["SELECT 1", "SET threads = 1", "SELECT 1", "RESET threads"]
+
+
 def test_two_imports_at_once_are_one(tmp_path):
     export, out = lines(tmp_path / "export", [moved("a")]), tmp_path / "out"
     import_export("posthog", export, out=out)

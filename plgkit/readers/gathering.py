@@ -17,6 +17,8 @@ from plgkit.readers.identity import Link, people
 from plgkit.readers.staging import SEEN, in_one_step, kept_state
 
 DONE = "gathered.json"
+_GROUP = 20_480
+"""Rows in a row group of Parquet: what every thread that writes holds."""
 
 
 def gather(connection: duckdb.DuckDBPyConnection, staged: Path, out: Path) -> dict[str, Any]:
@@ -185,9 +187,9 @@ def _find_twice(connection: duckdb.DuckDBPyConnection, files: list[Path], first:
     """Where the rows of a month stand that came before in another one: the last received counts, then the longest."""
     rows = (f"(SELECT * FROM read_parquet({_listed(files)}, filename = true, file_row_number = true) "
             f"WHERE occurred_at >= TIMESTAMP '{first}' AND occurred_at < TIMESTAMP '{last}')")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE several AS SELECT event_id FROM {rows} GROUP BY 1 HAVING count(*) > 1")
+    _run(connection, f"CREATE OR REPLACE TEMP TABLE several AS SELECT event_id FROM {rows} GROUP BY 1 HAVING count(*) > 1")
     columns = ", ".join(f'"{name}"' for name in STAGED["events"])
-    connection.execute(f"""
+    _run(connection, f"""
         CREATE OR REPLACE TEMP TABLE twice AS SELECT filename, file_row_number FROM (
         SELECT filename, file_row_number, row_number() OVER (PARTITION BY event_id ORDER BY received_at DESC NULLS LAST, long DESC NULLS LAST, marks DESC) AS place
         FROM (SELECT filename, file_row_number, event_id, received_at, length(properties) AS long, hash({columns}) AS marks
@@ -237,12 +239,24 @@ def _after(month: str) -> str:
     return f"{year + number // 12}-{number % 12 + 1:02d}-01"
 
 
+def _run(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
+    """Run a query; where its threads together need more memory than there is, one of them does it alone."""
+    try:
+        return connection.execute(query).fetchall()
+    except duckdb.OutOfMemoryException:
+        connection.execute("SET threads = 1")
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.execute("RESET threads")
+
+
 def _written(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     """Write a query's rows in one step; no rows, no file."""
     partial = path.with_name(f".{path.name}")
     quoted = str(partial).replace("'", "''")
     try:
-        rows = connection.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
+        rows = _run(connection, f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP})")[0][0]
         if rows:
             os.replace(partial, path)
         else:

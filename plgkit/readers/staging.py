@@ -38,7 +38,7 @@ _IN_SHORT = """
     FROM typed m WHERE occurred_at IS NOT NULL GROUP BY ALL"""
 
 
-def database(spill: Path, *, memory: str = "600MB") -> duckdb.DuckDBPyConnection:
+def database(spill: Path, *, memory: str = "400MB") -> duckdb.DuckDBPyConnection:
     """A DuckDB that keeps to `memory` and puts what is more into `spill`."""
     connection = duckdb.connect()
     spill.mkdir(parents=True, exist_ok=True)
