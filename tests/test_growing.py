@@ -184,6 +184,32 @@ def test_only_the_last_states_of_the_data_stay(tmp_path, monkeypatch):
     assert f"users_{data.version}" in users
 
 
+@pytest.mark.parametrize("lost", ["events_*", "users_*", "activity_*"])
+def test_what_somebody_took_from_the_cache_is_made_again(tmp_path, monkeypatch, lost):
+    monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "cache"))
+    days = {day: rows_of(random.Random(day), day, 20) for day in range(3)}
+    users = pd.DataFrame({"user_id": [f"p{number}" for number in range(7)], "signed_up_at": START, "is_internal": False})
+    write(tmp_path / "source", days, users, kind="parquet")
+    before = everything(connect(tmp_path / "source"))
+    for path in (tmp_path / "cache").rglob(f"{lost}.duckdb"):
+        path.unlink()
+    for left, right in zip(before, everything(connect(tmp_path / "source")), strict=True):
+        pd.testing.assert_frame_equal(left, right)
+
+
+def test_data_that_go_back_to_a_state_long_past_are_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "cache"))
+    days = {day: rows_of(random.Random(day), day, 20) for day in range(9)}
+    write(tmp_path / "source", days, None, kind="parquet")
+    first = everything(connect(tmp_path / "source"))
+    for last in range(8, 3, -1):
+        write(tmp_path / "source", {day: days[day] for day in range(last)}, None, kind="parquet")
+        connect(tmp_path / "source")
+    write(tmp_path / "source", days, None, kind="parquet")
+    for left, right in zip(first, everything(connect(tmp_path / "source")), strict=True):
+        pd.testing.assert_frame_equal(left, right)
+
+
 def closed(data: Data) -> None:
     """PostgreSQL's connections are closed by who opened them."""
     if data.connection.name == "postgres":

@@ -189,7 +189,7 @@ def _from_connection(connection: ibis.BaseBackend, playbook: Playbook, *, keep: 
     version = cache.digest(place, inside.state_of({name: each.table for name, each in others.items()}),
                            {name: [sorted(loaded[name].columns), each.stamps] for name, each in arrived.items()})
     line = cache.digest(place, sorted(loaded))
-    if not keeping.is_kept(shelf, version):
+    if not keeping.is_kept(shelf, line=line, version=version):
         keeping.keep(shelf, others, arrived, playbook, line=line, version=version)
     return connection, *keeping.open_kept(shelf, playbook, line=line, version=version)
 
@@ -242,9 +242,9 @@ def _from_cache(root: Path, found: Mapping[str, list[Path]], playbook: Playbook,
     folder = cache.folder() / "kept" / f"{line}-{engine.STORAGE}"
     connection = engine.open_duckdb()
     shelf = in_folder(folder, connection)
-    if not keeping.is_kept(shelf, version):
+    if not keeping.is_kept(shelf, line=line, version=version):
         with shelf.alone():
-            if not keeping.is_kept(shelf, version):
+            if not keeping.is_kept(shelf, line=line, version=version):
                 _keep_files(folder, found, playbook, line, version, database)
     engine.spare(connection, sum((folder / f"{name}.duckdb").stat().st_size for name in keeping.names(shelf, line=line, version=version)))
     return connection, *keeping.open_kept(shelf, playbook, line=line, version=version)

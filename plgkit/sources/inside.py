@@ -19,6 +19,8 @@ from plgkit.sources.growing.shelf import Shelf, packed, unpacked
 
 SCHEMA = "plgkit_kept"
 _NOTES = "notes"
+_ENDED = 2**62
+"""The number of a note that holds no more, where none can be taken away."""
 _LEFT_BEHIND = 24
 """After so many hours a table that is not whole is one that a killed run left."""
 _NOTES_AS = {"postgres": "(name text, number bigint, body text)", "pyspark": "(name string, number bigint, body string) USING parquet",
@@ -52,10 +54,17 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
     def open_(name: str) -> Table:
         return connection.table(name, database=SCHEMA)
 
+    def has(names: list[str]) -> bool:
+        return set(names) <= set(there())
+
     def view(name: str, rows: Callable[[], Table]) -> Table:
         if name not in there():
-            # Two runs at once may both find it missing; the text is the same.
-            _run(connection, f"CREATE OR REPLACE VIEW {SCHEMA}.{name} AS {engine.sql(rows())}")
+            try:
+                _run(connection, f"CREATE VIEW {SCHEMA}.{name} AS {engine.sql(rows())}")
+            except Exception as error:
+                faults.check(error)
+                if name not in there():  # Where another run was quicker, it has made the same.
+                    raise
         return connection.table(name, database=SCHEMA)
 
     def drop(names: Container[str]) -> None:
@@ -63,6 +72,10 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
         for name in kept:  # Those that are views of others begin with `all`, and go first.
             _run(connection, f"DROP {'VIEW' if name.startswith('all_') else 'TABLE'} IF EXISTS {SCHEMA}.{name}"
                              f"{' CASCADE' if connection.name == 'postgres' else ''}")
+        for name in _noted(connection) if _NOTES in there() else []:
+            if name in names:
+                _run(connection, f"INSERT INTO {SCHEMA}.{_NOTES} VALUES ('{name}', {_ENDED}, '')" if connection.name == "pyspark"
+                     else f"DELETE FROM {SCHEMA}.{_NOTES} WHERE name = '{name}'")
 
     def read(name: str) -> Any:
         if _NOTES not in there():
@@ -83,7 +96,13 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
         if connection.name != "pyspark":
             _run(connection, f"DELETE FROM {SCHEMA}.{_NOTES} WHERE name = '{name}' AND number <= {int(last)}")
 
-    return Shelf(connection, make, open_, view, drop, read, write, nullcontext)
+    return Shelf(connection, make, open_, has, view, drop, read, write, nullcontext)
+
+
+def _noted(connection: BaseBackend) -> list[str]:
+    notes = connection.table(_NOTES, database=SCHEMA)
+    last = notes.group_by("name").aggregate(number=notes.number.max())
+    return sorted(engine.run(last.filter(last.number < _ENDED))["name"])
 
 
 def _has_schema(connection: BaseBackend) -> bool:

@@ -59,9 +59,11 @@ def keep(shelf: Shelf, loaded: Mapping[str, Loaded], arrived: Mapping[str, Arriv
     succeeded(shelf, f"source_{line}", _note(version), names)
 
 
-def is_kept(shelf: Shelf, version: str) -> bool:
-    """Whether a state of the data is kept."""
-    return shelf.read(_note(version)) is not None
+def is_kept(shelf: Shelf, *, line: str, version: str) -> bool:
+    """Whether a state of the data is kept, and all its tables are still there."""
+    noted = shelf.read(_note(version))
+    return (noted is not None and all(pieces.stands(name, line, version, shelf) for name in noted["growing"])
+            and shelf.has([f"{name}_{version}" for name in noted["tables"]]))
 
 
 def open_kept(shelf: Shelf, playbook: Playbook, *, line: str, version: str) -> tuple[Prepared, dict[str, Table]]:

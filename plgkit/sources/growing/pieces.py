@@ -72,9 +72,8 @@ class Grown:
 
 def brought_up(of: Growing, shelf: Shelf) -> None:
     """Keep a table as it is in the state of the data, with what is kept of earlier ones."""
-    note = _note(of.name, of.line, of.version)
-    if shelf.read(note) is None:
-        _bring_up(of, shelf, note)
+    if not stands(of.name, of.line, of.version, shelf):
+        _bring_up(of, shelf, _note(of.name, of.line, of.version))
 
 
 def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:
@@ -85,6 +84,15 @@ def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:
         shelf.view(f"all_{name}_{version}", lambda: _rows(shelf, pieces)), facts.from_text(state["facts"]),
         {day: stamp for piece in pieces for day, stamp in piece["days"].items()},
         lambda day: _rows(shelf, [each for each in pieces if max(each["days"], default="") >= day]).filter(_.day >= ibis.date(day)))
+
+
+def stands(name: str, line: str, version: str, shelf: Shelf) -> bool:
+    """Whether a table was brought up to this state, and all it is kept in is still there."""
+    return _whole_state(shelf.read(_note(name, line, version)), shelf) is not None
+
+
+def _whole_state(state: dict | None, shelf: Shelf) -> dict | None:
+    return state if state and shelf.has([*(piece["name"] for piece in state["pieces"]), *([state["people"]] if state["people"] else [])]) else None
 
 
 def tables(name: str, line: str, version: str, shelf: Shelf) -> list[str]:
@@ -98,7 +106,7 @@ def _note(name: str, line: str, version: str) -> str:
 
 def _bring_up(of: Growing, shelf: Shelf, note: str) -> None:
     states = shelf.read(f"{of.name}_{of.line}_states") or []
-    before = shelf.read(states[0][0]) if states else None
+    before = _whole_state(shelf.read(states[0][0]) if states else None, shelf)
     columns = sorted(of.arrived.whole.columns)
     people = None
     if of.people is not None:
@@ -107,14 +115,14 @@ def _bring_up(of: Growing, shelf: Shelf, note: str) -> None:
     if before is not None and before["columns"] != columns:
         before = None
     state = before and _with_days(before, of, shelf, people)
-    state = state or _by_and_by(of, shelf) or _whole(of, shelf, None)
+    state = state or _by_and_by(of, shelf) or _at_once(of, shelf, None)
     state = {"pieces": _fewer(state, of, shelf), "facts": state["facts"], "people": people, "columns": columns, "utc": dict(of.arrived.stamps)}
     shelf.write(note, state)
     succeeded(shelf, f"{of.name}_{of.line}", note, [*[piece["name"] for piece in state["pieces"]], *([people] if people else []),
                                                    f"all_{of.name}_{of.version}"])
 
 
-def _whole(of: Growing, shelf: Shelf, days: set[str] | None) -> dict:
+def _at_once(of: Growing, shelf: Shelf, days: set[str] | None) -> dict:
     piece, found = _piece(of, shelf, days)
     return {"pieces": [piece], "facts": facts.as_text(found)}
 
@@ -129,7 +137,7 @@ def _by_and_by(of: Growing, shelf: Shelf) -> dict | None:
             days, rows = set(), 0
     if not states:
         return None
-    state = _whole(of, shelf, states[0])
+    state = _at_once(of, shelf, states[0])
     for several in [*states[1:], *([days] if days else [])]:
         state = state and _judged_anew(state, of, shelf, several, 3 * AT_ONCE)
     return state

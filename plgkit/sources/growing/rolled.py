@@ -22,16 +22,16 @@ def rolled(events: Grown, shelf: Shelf, playbook: Playbook, *, line: str, versio
     """Bring the rollups up to the state of the events, and open them."""
     words = cache.digest(playbook.activity.model_dump(mode="json"), playbook.product.week_start)[:6]
     note = f"rollups_{words}_{line}_{version}"
-    state = shelf.read(note)
+    state = _whole(shelf.read(note), shelf)
     if state is None:
         with shelf.alone():
-            state = shelf.read(note) or _brought_up(events, shelf, playbook, f"{words}_{line}", version, note)
+            state = _whole(shelf.read(note), shelf) or _brought_up(events, shelf, playbook, f"{words}_{line}", version, note)
     return {name: shelf.view(f"all_{name}_{words}_{version}", lambda name=name: _rows(shelf, state[name], UNITS[name])) for name in UNITS}
 
 
 def _brought_up(events: Grown, shelf: Shelf, playbook: Playbook, line: str, version: str, note: str) -> dict:
     states = shelf.read(f"rollups_{line}_states") or []
-    before = shelf.read(states[0][0]) if states else None
+    before = _whole(shelf.read(states[0][0]) if states else None, shelf)
     since = _first_changed(before["stamps"], events.stamps) if before else calendar.NEVER
     if since is None:
         state = {name: before[name] for name in UNITS}
@@ -44,6 +44,10 @@ def _brought_up(events: Grown, shelf: Shelf, playbook: Playbook, line: str, vers
     succeeded(shelf, f"rollups_{line}", note, [*(piece["name"] for name in UNITS for piece in state[name]),
                                               *(f"all_{name}_{line.split('_')[0]}_{version}" for name in UNITS)])
     return state
+
+
+def _whole(state: dict | None, shelf: Shelf) -> dict | None:
+    return state if state and shelf.has([piece["name"] for name in UNITS for piece in state[name]]) else None
 
 
 def _first_changed(old: dict[str, str], new: dict[str, str]) -> str | None:

@@ -30,12 +30,12 @@ class Shelf:
     ----------
     make
         Keep rows under a name, sorted, unless it is there already.
-    open
-        A kept table by its name.
+    open, has
+        A kept table by its name; and whether tables are all there.
     view
         A table that is several kept ones.
     drop
-        Give kept tables up.
+        Give tables and notes up.
     read, write
         Notes: JSON by name, None where there is none.
     alone
@@ -45,6 +45,7 @@ class Shelf:
     connection: ibis.BaseBackend
     make: Callable[[str, Table, list[str]], None]
     open: Callable[[str], Table]
+    has: Callable[[list[str]], bool]
     view: Callable[[str, Callable[[], Table]], Table]
     drop: Callable[[Container[str]], None]
     read: Callable[[str], Any]
@@ -80,6 +81,9 @@ def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
             attached[name] = connection.table("kept", database=(f"kept_{name}", "main"))
         return attached[name]
 
+    def has(names: list[str]) -> bool:
+        return all((folder / f"{name}.duckdb").exists() for name in names)
+
     def view(name: str, rows: Callable[[], Table]) -> Table:
         return connection.create_view(name, rows(), overwrite=True)
 
@@ -101,7 +105,7 @@ def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
             stream.write(packed(note))
         os.replace(partial, folder / "notes" / name)
 
-    return Shelf(connection, make, open_, view, drop, read, write, lambda: lock)
+    return Shelf(connection, make, open_, has, view, drop, read, write, lambda: lock)
 
 
 def packed(note: Any) -> str:
