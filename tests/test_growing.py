@@ -219,6 +219,6 @@ def closed(data: Data) -> None:
 def _rows_in(path: Path) -> int:
     connection = duckdb.connect(path, read_only=True)
     try:
-        return connection.sql("SELECT count(*) FROM kept").fetchone()[0]
+        return connection.sql("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM aside)").fetchone()[0]
     finally:
         connection.close()

@@ -14,7 +14,7 @@ from ibis import BaseBackend, _
 from ibis.expr.types import Table
 
 from plgkit.schema import TABLES
-from plgkit.sources import engine, faults
+from plgkit.sources import clean, engine, faults
 from plgkit.sources.growing.shelf import Shelf, packed, unpacked
 
 SCHEMA = "plgkit_kept"
@@ -53,6 +53,10 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
 
     def open_(name: str) -> Table:
         return connection.table(name, database=SCHEMA)
+
+    def used(name: str) -> Table:
+        rows = open_(name)
+        return clean.used(rows) if "reason" in rows.columns else rows
 
     def has(names: list[str]) -> bool:
         return set(names) <= set(there())
@@ -96,7 +100,7 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
         if connection.name != "pyspark":
             _run(connection, f"DELETE FROM {SCHEMA}.{_NOTES} WHERE name = '{name}' AND number <= {int(last)}")
 
-    return Shelf(connection, make, open_, has, view, drop, read, write, nullcontext)
+    return Shelf(connection, make, open_, has, used, lambda name: clean.set_aside(open_(name)), view, drop, read, write, nullcontext)
 
 
 def _noted(connection: BaseBackend) -> list[str]:

@@ -46,8 +46,7 @@ def keep(shelf: Shelf, loaded: Mapping[str, Loaded], arrived: Mapping[str, Arriv
         pieces.brought_up(pieces.Growing(
             name, line, version, playbook.product.time_zone, arrived[name], judge, lambda rows: facts.of(name, rows, playbook),
             lambda rows: check({name: rows}), _order(name), people, key if playbook.data.duplicates == "event_id" else None), shelf)
-        grown = pieces.opened(name, line, version, shelf)
-        return grown.rows, grown.facts
+        return pieces.judged(name, line, version, shelf), pieces.opened(name, line, version, shelf).facts
 
     whole = {**loaded, **{name: each.whole for name, each in arrived.items()}}
     prepared = prepare(whole, playbook, store=store, version=version, growing=tuple(arrived), grow=grow)
@@ -70,11 +69,11 @@ def open_kept(shelf: Shelf, playbook: Playbook, *, line: str, version: str) -> t
     """Open a state of the data that is kept, and its rollups."""
     noted = shelf.read(_note(version))
     grown = {name: pieces.opened(name, line, version, shelf) for name in noted["growing"]}
-    kept = {name: shelf.open(f"{name}_{version}") for name in noted["tables"]} | {name: each.rows for name, each in grown.items()}
-    tables = {name: clean.used(kept[name]) if name in noted["judged"] else kept[name] for name in TABLES if name in kept}
+    whole = {name: shelf.used(f"{name}_{version}") for name in noted["tables"]} | {name: each.used for name, each in grown.items()}
+    tables = {name: whole[name] for name in TABLES if name in whole}
+    aside = {name: grown[name].aside if name in grown else shelf.aside(f"{name}_{version}") for name in noted["judged"]}
     told = {name: facts.from_text(each) for name, each in noted["facts"].items()} | {name: each.facts for name, each in grown.items()}
-    prepared = Prepared(tables, {name: clean.set_aside(kept[name]) for name in noted["judged"]},
-                        tuple(Finding(**each) for each in noted["findings"]), version, told)
+    prepared = Prepared(tables, aside, tuple(Finding(**each) for each in noted["findings"]), version, told)
     made = rolled.rolled(grown["events"], shelf, playbook, line=line, version=version) if "events" in grown else {}
     return prepared, made
 

@@ -62,9 +62,10 @@ class Growing:
 
 @dataclass(frozen=True)
 class Grown:
-    """A table as it stands: its judged rows, its facts by day, a stamp of each day, and the rows from a day on."""
+    """A table as it stands: rows used and set aside, its facts by day, a stamp of each day, and the rows used from a day on."""
 
-    rows: Table
+    used: Table
+    aside: Table
     facts: pd.DataFrame
     stamps: Mapping[str, str]
     since: Callable[[str], Table]
@@ -81,9 +82,14 @@ def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:
     state = shelf.read(_note(name, line, version))
     pieces = state["pieces"]
     return Grown(
-        shelf.view(f"all_{name}_{version}", lambda: _rows(shelf, pieces)), facts.from_text(state["facts"]),
+        shelf.view(f"all_{name}_{version}", lambda: _rows(shelf.used, pieces)), _rows(shelf.aside, pieces), facts.from_text(state["facts"]),
         {day: stamp for piece in pieces for day, stamp in piece["days"].items()},
-        lambda day: _rows(shelf, [each for each in pieces if max(each["days"], default="") >= day]).filter(_.day >= ibis.date(day)))
+        lambda day: _rows(shelf.used, [each for each in pieces if max(each["days"], default="") >= day]).filter(_.day >= ibis.date(day)))
+
+
+def judged(name: str, line: str, version: str, shelf: Shelf) -> Table:
+    """All rows of a table that was brought up, with the reason of those that are not used."""
+    return _rows(shelf.open, shelf.read(_note(name, line, version))["pieces"])
 
 
 def stands(name: str, line: str, version: str, shelf: Shelf) -> bool:
@@ -195,9 +201,9 @@ def _without(piece: dict, days: set[str]) -> dict:
             "gone": sorted({*piece["gone"], *gone})}
 
 
-def _rows(shelf: Shelf, pieces: list[dict]) -> Table:
+def _rows(open_: Callable[[str], Table], pieces: list[dict]) -> Table:
     """The rows of all pieces, each for the days for which it answers."""
-    parts = [_answered(shelf.open(each["name"]), each["gone"]) for each in pieces]
+    parts = [_answered(open_(each["name"]), each["gone"]) for each in pieces]
     columns = {name: kind for part in parts for name, kind in part.schema().items()}
     level = [part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in columns.items()}) for part in parts]
     return ibis.union(*level) if len(level) > 1 else level[0]
@@ -221,10 +227,8 @@ def _days_of_people(before: dict, of: Growing, shelf: Shelf, people: str | None)
     found = engine.run(other.aggregate(n=_.count(), lost=_.lost.sum().fill_null(0))).iloc[0]
     if not found.n:
         return set()
-    rows = _rows(shelf, before["pieces"])
-    if not found.lost:
-        # Rows of people unknown so far were not used.
-        rows = rows.filter(rows.reason.notnull())
+    # Rows of people unknown so far were not used.
+    rows = _rows(shelf.open if found.lost else shelf.aside, before["pieces"])
     return _days(rows.filter(rows.user_id.isin(other.user_id)))
 
 
@@ -233,11 +237,11 @@ def _days_of_doubles(before: dict, of: Growing, shelf: Shelf, piece: dict, reope
     others = [each for each in (_without(piece, reopened) for piece in before["pieces"]) if each["days"]]
     if of.key is None or not others:
         return set()
-    new, was = shelf.open(piece["name"]), _rows(shelf, before["pieces"])
+    new, was = shelf.open(piece["name"]), _rows(shelf.open, before["pieces"])
     was = was.filter(calendar.among(was.day, reopened))
     ids = new.select(id=new[of.key]).union(was.select(id=was[of.key]))
     ids = ids.filter(ids.id.notnull())
-    rest = _rows(shelf, others)
+    rest = _rows(shelf.open, others)
     return _days(rest.filter(rest[of.key].isin(ids.id)))
 
 
@@ -254,7 +258,7 @@ def _fewer(state: dict, of: Growing, shelf: Shelf) -> list[dict]:
     by_size = sorted(pieces, key=lambda each: (sum(by_day.get(day, 0) for day in each["days"]), each["name"]))
     small, large = by_size[:TOGETHER], by_size[TOGETHER:]
     name = f"{of.name}_{cache.digest([[each['name'], each['gone']] for each in small])}"
-    shelf.make(name, _rows(shelf, small), of.order)
+    shelf.make(name, _rows(shelf.open, small), of.order)
     one = {"name": name, "days": {day: stamp for each in small for day, stamp in each["days"].items()}, "gone": []}
     return [*large, one]
 

@@ -9,7 +9,7 @@ from ibis import _
 from ibis.expr.types import Table
 
 from plgkit.playbook import Playbook
-from plgkit.sources import cache, clean, engine, rollups
+from plgkit.sources import cache, engine, rollups
 from plgkit.sources.growing import days as calendar
 from plgkit.sources.growing.pieces import MANY, TOGETHER, Grown
 from plgkit.sources.growing.shelf import Shelf, succeeded
@@ -58,7 +58,7 @@ def _first_changed(old: dict[str, str], new: dict[str, str]) -> str | None:
 def _days(events: Grown, shelf: Shelf, playbook: Playbook, before: list[dict] | None, since: str, name: str) -> list[dict]:
     """Pieces of people's active days: those before a day stay, and one more is made from there on."""
     stay = _cut(before or [], since)
-    rows = clean.used(events.since(since) if stay else events.rows)
+    rows = events.since(since) if stay else events.used
     return [*stay, _made(shelf, name, rollups.activity(rows, playbook, earlier=_rows(shelf, stay, "day") if stay else None),
                          since if stay else calendar.NEVER, "day")]
 

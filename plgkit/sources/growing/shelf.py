@@ -17,6 +17,7 @@ import ibis
 from ibis.expr.types import Table
 
 from plgkit.sources import engine
+from plgkit.sources.files import RAW
 
 STATES = 3
 """So many of the last states stay: a run that began before another one ended still reads its tables."""
@@ -32,6 +33,8 @@ class Shelf:
         Keep rows under a name, sorted, unless it is there already.
     open, has
         A kept table by its name; and whether tables are all there.
+    used, aside
+        Of judged rows those that are used, without what they were judged by, and the others.
     view
         A table that is several kept ones.
     drop
@@ -46,6 +49,8 @@ class Shelf:
     make: Callable[[str, Table, list[str]], None]
     open: Callable[[str], Table]
     has: Callable[[list[str]], bool]
+    used: Callable[[str], Table]
+    aside: Callable[[str], Table]
     view: Callable[[str, Callable[[], Table]], Table]
     drop: Callable[[Container[str]], None]
     read: Callable[[str], Any]
@@ -59,7 +64,7 @@ def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "notes").mkdir(exist_ok=True)
-    attached: dict[str, Table] = {}
+    attached: dict[str, dict[str, Table]] = {}
     lock = FileLock(folder / ".lock")
 
     def make(name: str, rows: Table, order: list[str]) -> None:
@@ -70,16 +75,30 @@ def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
             partial = Path(work) / final.name
             connection.raw_sql(f"ATTACH '{_quoted(partial)}' AS partial")
             try:
-                engine.store(connection, rows.order_by(order) if order else rows, "partial.kept")
+                parts = _apart(connection, name, rows) if "reason" in rows.columns else {"kept": rows}
+                for part, those in parts.items():
+                    engine.store(connection, those.order_by(order) if order else those, f"partial.{part}")
+                connection.raw_sql(f"DROP TABLE IF EXISTS judged_{name}")
             finally:
                 connection.raw_sql("DETACH partial")
             os.replace(partial, final)
 
-    def open_(name: str) -> Table:
+    def parts_of(name: str) -> dict[str, Table]:
         if name not in attached:
             connection.raw_sql(f"ATTACH '{_quoted(folder / f'{name}.duckdb')}' AS kept_{name} (READ_ONLY)")
-            attached[name] = connection.table("kept", database=(f"kept_{name}", "main"))
+            there = connection.raw_sql(f"SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept_{name}'").fetchall()
+            attached[name] = {each: connection.table(each, database=(f"kept_{name}", "main")) for (each,) in there}
         return attached[name]
+
+    def open_(name: str) -> Table:
+        parts = parts_of(name)
+        if "aside" not in parts:
+            return parts["kept"]
+        return parts["kept"].mutate(reason=ibis.null("string")).select(parts["aside"].columns).union(parts["aside"])
+
+    def used(name: str) -> Table:
+        parts = parts_of(name)
+        return parts["kept"].drop(*[each for each in parts["kept"].columns if each.startswith(RAW)])
 
     def has(names: list[str]) -> bool:
         return all((folder / f"{name}.duckdb").exists() for name in names)
@@ -105,7 +124,17 @@ def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
             stream.write(packed(note))
         os.replace(partial, folder / "notes" / name)
 
-    return Shelf(connection, make, open_, has, view, drop, read, write, lambda: lock)
+    return Shelf(connection, make, open_, has, used, lambda name: parts_of(name)["aside"], view, drop, read, write, lambda: lock)
+
+
+def _apart(connection: ibis.BaseBackend, name: str, rows: Table) -> dict[str, Table]:
+    """Judged rows as those used and those not; of what could not be read stays what tells that it could not."""
+    judged = connection.create_table(f"judged_{name}", rows, overwrite=True)
+    good = judged.filter(judged.reason.isnull()).drop("reason")
+    texts = {each: stored for each in good.columns if each.startswith(RAW)
+             for stored in (each.removeprefix(RAW), f"{each.removeprefix(RAW)}_minor") if stored in good.columns}
+    good = good.mutate(**{text: good[stored].isnull().ifelse(good[text], ibis.null("string")) for text, stored in texts.items()})
+    return {"kept": good, "aside": judged.filter(judged.reason.notnull())}
 
 
 def packed(note: Any) -> str:
