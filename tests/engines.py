@@ -92,9 +92,9 @@ def spark() -> Iterator[ibis.BaseBackend]:
         session = (
             SparkSession.builder.master("local[2]").appName("plgkit tests")
             .config("spark.sql.session.timeZone", "UTC").config("spark.ui.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "2g")
+            .config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "5g")
             .config("spark.sql.warehouse.dir", f"{folder}/warehouse").config("spark.log.level", "ERROR")
-            # The texts of past plans are megabytes each and are kept by the thousand: the heap fills, and all time goes to clearing it.
+            # Texts of past plans are megabytes each, and each broadcast table of a kept one is: a full heap spends its time on being cleared.
             .config("spark.sql.ui.retainedExecutions", "1").config("spark.ui.retainedJobs", "1").config("spark.ui.retainedStages", "1")
             .config("spark.sql.maxPlanStringLength", "1000").config("spark.sql.codegen.wholeStage", "false").config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
             .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
