@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plgkit.charts import style
-from plgkit.charts.labels import Label, date_axis, end_labels, short, told
+from plgkit.charts.labels import Label, date_axis, end_labels, short, told, wrapped
 from plgkit.charts.units import number, scale
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def verdicts(frame: pd.DataFrame, *, label: str, unit: str = "share", ax: Axes |
                     color=style.text_colour(hue))
     ax.axvline(0, color=style.INK, linewidth=1.1, zorder=1)
     ax.set(xlim=(-1.04 * reach * axis.times, 1.04 * reach * axis.times), ylim=(-0.6, len(rows) - 0.4), xlabel="change against the control")
-    ax.set_yticks(range(len(rows)), [short(each, 34) for each in rows[label]])
+    ax.set_yticks(range(len(rows)), [wrapped(each, 32, most=60) for each in rows[label]])
     ax.xaxis.set_major_formatter(axis.tick)
     ax.grid(visible=False, axis="y")
     listed = ", ".join(f"{told(row[label])} {row['value']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})" for _, row in rows.iloc[::-1].iterrows())

@@ -18,6 +18,8 @@ _PEOPLE = ("n", "denominator", "people", "at_risk")
 _PARTS = ("difference", "precision", "recall", "reach", "beyond", "at_end", "fall")
 _PARTED = ("repeating", "there")
 _SHARES = ("value", "low", "high", "q25", "q75", "median_among", "among", "of_all")
+_PLAIN = ("share", "each")
+"""Units of rows that are told by how their numbers are written."""
 _CHANCES = ("p", "p_others", "p_corrected")
 
 
@@ -42,7 +44,9 @@ def as_html(frame: pd.DataFrame, *, few: int = 5, longest: int = _LONGEST_CELL) 
     if flat.empty:
         return f'<p class="none">{escape(as_text(frame))}</p>'
     unit, currency = str(frame.attrs.get("unit", "")), str(frame.attrs.get("currency", "USD"))
-    columns = {name: _column(flat[name], name, _unit_of(name, flat, unit), currency, longest) for name in flat.columns}
+    units = flat.pop("unit") if "unit" in flat and flat["unit"].isin(_PLAIN).all() else None
+    columns = {name: _column(flat[name], name, _unit_of(name, flat, unit) if units is None or name not in _SHARES else units, currency, longest)
+               for name in flat.columns}
     if frame.attrs.get("interval", True):
         columns = _with_intervals(columns)
     kinds = {name: _class(flat[name], cells) if name in flat else "" for name, cells in columns.items()}
@@ -95,8 +99,10 @@ def _with_intervals(columns: dict[str, list[str]]) -> dict[str, list[str]]:
     return joined
 
 
-def _column(values: pd.Series, name: str, unit: str, currency: str, longest: int) -> list[str]:
-    return [_cell(value, name, unit, currency, longest) for value in values.head(_MOST_ROWS)]
+def _column(values: pd.Series, name: str, unit: str | pd.Series, currency: str, longest: int) -> list[str]:
+    """The cells of a column, each row in a unit of its own where rows have one."""
+    units = [unit] * len(values) if isinstance(unit, str) else list(unit)
+    return [_cell(value, name, each, currency, longest) for value, each in list(zip(values, units, strict=True))[:_MOST_ROWS]]
 
 
 def _cell(value: Any, name: str, unit: str, currency: str, longest: int) -> str:
@@ -116,6 +122,8 @@ def _cell(value: Any, name: str, unit: str, currency: str, longest: int) -> str:
 
 def _figure(value: float, name: str, unit: str, currency: str) -> str:
     stem = name.removesuffix("_low").removesuffix("_high")
+    if stem in _SHARES and unit == "each":
+        return words.number(value, 2)
     if stem in _SHARES and unit:
         return words.show(value, unit, currency=currency)
     if name.startswith("share") or name.endswith("_share") or stem in _PARTED or (stem in _PARTS and unit.startswith("share")):
