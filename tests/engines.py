@@ -94,10 +94,10 @@ def spark() -> Iterator[ibis.BaseBackend]:
             .config("spark.sql.session.timeZone", "UTC").config("spark.ui.enabled", "false")
             .config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "5g")
             .config("spark.sql.warehouse.dir", f"{folder}/warehouse").config("spark.log.level", "ERROR")
-            # Texts of past plans are megabytes each, and each broadcast table of a kept one is: a full heap spends its time on being cleared.
+            # Texts of past plans are megabytes each, and so is each table that is broadcast: a full heap spends its time on being cleared.
             .config("spark.sql.ui.retainedExecutions", "1").config("spark.ui.retainedJobs", "1").config("spark.ui.retainedStages", "1")
             .config("spark.sql.maxPlanStringLength", "1000").config("spark.sql.codegen.wholeStage", "false").config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
+            .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC")
             .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
             .getOrCreate())
         session.sparkContext.setLogLevel("OFF")
