@@ -85,21 +85,21 @@ def written(folder: Path, size: int, *, days: int, files: int, gz: bool, rows: i
     return rows, done
 
 
+_SAID = ('"$lib": "web", "$lib_version": "1.68.1", "$browser": "Chrome", "$browser_version": 124, "$os": "Mac OS X", "$screen_width": 1920, '
+         '"$screen_height": 1080, "$referring_domain": "www.google.com"')
+
+
 def _line(draw: random.Random, number: int, moment: datetime, arrived: str, people: int = 100) -> bytes:
-    person = int(people * draw.random() ** 2)
-    device, known = f"0187c5f8-2b10-7e1c-9a51-{person:012x}", draw.random() > 0.2
-    chance = draw.random()
+    person, known, chance = int(people * draw.random() ** 2), draw.random() > 0.2, draw.random()
+    device, marks, at = f"0187c5f8-2b10-7e1c-9a51-{person:012x}", f"{draw.getrandbits(592):0148x}", moment.isoformat()
     event = "$identify" if known and chance < 0.02 else EVENTS[int(chance * len(EVENTS))]
-    properties = {
-        "$current_url": draw.choice(PAGES), "$device_id": device, "$lib": "web", "$lib_version": "1.68.1", "$session_id": f"{device}-{moment:%Y%m%d}",
-        "$browser": "Chrome", "$browser_version": 124, "$os": "Mac OS X", "$screen_width": 1920, "$screen_height": 1080, "$referring_domain": "www.google.com",
-        "$insert_id": f"{draw.getrandbits(64):x}", "$groups": {"company": f"company_{person // 5}"}, "seats": person % 9, "text": f"{draw.getrandbits(400):x}"}
-    if event == "$identify":
-        properties["$anon_distinct_id"] = device
-    return (json.dumps({
-        "uuid": f"{draw.getrandbits(128):032x}", "timestamp": moment.isoformat(), "created_at": arrived, "event": event,
-        "properties": properties, "distinct_id": f"person_{person}" if known else device, "elements_chain": "",
-        "person_properties": {"email": f"p{person}@example.com", "plan": "free"}, "person_id": f"{person:032x}", "inserted_at": arrived}) + "\n").encode()
+    name, before = f"person_{person}" if known else device, f', "$anon_distinct_id": "{device}"' if event == "$identify" else ""
+    return (
+        f'{{"uuid": "{marks[:32]}", "timestamp": "{at}", "created_at": "{arrived}", "event": "{event}", "properties": {{{_SAID}, '
+        f'"$current_url": "{PAGES[number * 7919 % len(PAGES)]}", "$device_id": "{device}", "$session_id": "{device}-{at[:10]}", "$insert_id": "{marks[32:48]}", '
+        f'"$groups": {{"company": "company_{person // 5}"}}, "seats": {person % 9}, "text": "{marks[48:]}"{before}}}, '
+        f'"distinct_id": "{name}", "elements_chain": "", "person_properties": {{"email": "p{person}@example.com", "plan": "free"}}, '
+        f'"person_id": "{person:032x}", "inserted_at": "{arrived}"}}\n').encode()
 
 
 if __name__ == "__main__":
