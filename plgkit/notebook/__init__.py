@@ -53,7 +53,7 @@ from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.spreading import half_counted, halved, lever, lost, responded, turns
 from plgkit.notebook.tiling import tile, tiles
-from plgkit.notebook.tracked import against_plan, emptiest, still_moving, stood_still
+from plgkit.notebook.tracked import against_plan, emptiest, still_moving, stood_still, who_is_who
 from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
 from plgkit.notebook.using import dearest, stands_out, used_most
 from plgkit.notebook.wheel import foreseen, held, pulled, raised
@@ -86,5 +86,5 @@ __all__ = [
     "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
     "stands_out", "start", "still_moving", "still_used", "stood_still", "strange_days", "survived", "survivors",
     "table", "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "turns", "unasked", "used_most",
-    "valued", "waits", "ways", "worst", "worths",
+    "valued", "waits", "ways", "who_is_who", "worst", "worths",
 ]

@@ -72,3 +72,23 @@ def emptiest(found: pd.DataFrame) -> str:
         return "No column that a measure reads has gaps"
     first = read.iloc[0]
     return f"The emptiest column that a measure reads is {first['column']} in {first['table']}, with {words.share(first['share'])} missing"
+
+
+def who_is_who(known: pd.DataFrame) -> str:
+    """Say how far visitors, people and accounts are known to each other: what is so of some, then what is so of none.
+
+    Examples
+    --------
+    >>> who_is_who(pd.DataFrame({"what": ["visitors who are known to be somebody", "people without an account"], "n": [3, 0], "of": [5, 4]}))
+    '3 of 5 visitors are known to be somebody; of 4 people are without an account: none'
+    >>> who_is_who(pd.DataFrame({"what": [], "n": [], "of": []}))
+    'No table tells of visitors or accounts'
+    """
+    told = known[known["of"] > 0]
+    if told.empty:
+        return "No table tells of visitors or accounts"
+    said = [(row.what.replace(" who are", " are").replace("people with ", "people have ").replace("people without", "people are without"), row)
+            for row in told.itertuples()]
+    there = [f"{words.count(row.n)} of {words.count(row.of)} {what}" for what, row in said if row.n]
+    none = [f"of {words.count(row.of)} {what}: none" for what, row in said if not row.n]
+    return "; ".join([*there, *none])
