@@ -26,6 +26,7 @@ from plgkit.notebook.leads import (
     leaking,
     learned,
     moved_places,
+    pay_oftener,
     refit,
     valued,
 )
@@ -51,11 +52,11 @@ from plgkit.notebook.revenue import (
 )
 from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
-from plgkit.notebook.spreading import half_counted, halved, lever, lost, responded, turns
+from plgkit.notebook.spreading import half_counted, halved, kept_by_size, lever, lost, responded, turns
 from plgkit.notebook.tiling import tile, tiles
 from plgkit.notebook.tracked import against_plan, emptiest, still_moving, stood_still, who_is_who
 from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
-from plgkit.notebook.using import dearest, stands_out, used_most
+from plgkit.notebook.using import comes_again, dearest, stands_out, used_most
 from plgkit.notebook.wheel import foreseen, held, pulled, raised
 from plgkit.notebook.words import (
     count,
@@ -75,13 +76,13 @@ from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, 
 
 __all__ = [
     "HONEST", "KNOWING", "against", "against_plan", "aged", "ahead", "among", "apart", "as_busy", "before",
-    "behind", "beside", "by_hand", "called", "came", "chance", "change", "changed", "climbs", "compared",
+    "behind", "beside", "by_hand", "called", "came", "chance", "change", "changed", "climbs", "comes_again", "compared",
     "compared_with", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours", "drifted",
     "driven", "duration", "emptiest", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded",
     "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_a_minute", "in_need", "judged",
-    "judged_by", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "leaky_stages", "learned", "levelled", "lever",
+    "judged_by", "kept_by_size", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "leaky_stages", "learned", "levelled", "lever",
     "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most", "moved_places",
-    "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "peeked",
+    "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "pay_oftener", "peeked",
     "period", "plans", "points", "pulled", "raised", "refit", "responded", "rests", "retained", "same_period",
     "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
     "stands_out", "start", "still_moving", "still_used", "stood_still", "strange_days", "survived", "survivors",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from plgkit.notebook import words
+from plgkit.notebook.comparing import apart
+from plgkit.notebook.picking import highest, lowest
 from plgkit.notebook.revenue import told
 
 if TYPE_CHECKING:
@@ -242,3 +244,22 @@ def leaked_by(found: pd.DataFrame) -> str:
         return "No past day has had its days yet, or nobody reached the highest tier in time"
     return (f"Of the accounts that stand in the highest tier ({top.loc[KNOWING, 'band']}) today, {words.share(top.loc[KNOWING, 'value'], 1)} "
             f"have paid; of those that stood there on a past day and had not paid, {words.share(top.loc[HONEST, 'value'], 1)} did afterwards")
+
+
+def pay_oftener(groups: pd.DataFrame, days: int) -> str:
+    """Say how much oftener one group pays within so many days than another; nothing of groups of fewer than five.
+
+    Examples
+    --------
+    >>> groups = pd.DataFrame({"group": ["newly qualified", "not qualified"], "numerator": [9, 2], "denominator": [50, 400], "value": [0.18, 0.005],
+    ...                        "low": [0.09, 0.001], "high": [0.31, 0.018]})
+    >>> pay_oftener(groups, 90)
+    '18.0% of the newly qualified pay within 90 days, against 0.5% of the not qualified: more than chance would leave'
+    >>> pay_oftener(groups.head(1), 90)
+    'No two groups have five accounts or more to compare'
+    """
+    high, low = highest(groups), lowest(groups)
+    if words.unknown(high.value) or words.unknown(low.value) or high.group == low.group:
+        return "No two groups have five accounts or more to compare"
+    return (f"{words.share(high.value, 1)} of the {high.group} pay within {words.counted(days, 'day')}, against {words.share(low.value, 1)} "
+            f"of the {low.group}: {apart(high, low)}")

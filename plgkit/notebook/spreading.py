@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from plgkit.notebook import words
-from plgkit.notebook.picking import period
+from plgkit.notebook.comparing import apart
+from plgkit.notebook.picking import highest, period
 from plgkit.notebook.reading import last
 
 if TYPE_CHECKING:
@@ -189,3 +190,24 @@ def _within(row: pd.Series, low: str, high: str, digits: int = 2) -> str:
     if any(words.unknown(row.get(name)) for name in (low, high)):
         return ""
     return f" ({words.number(row[low], digits)} to {words.number(row[high], digits)})"
+
+
+def kept_by_size(sizes: pd.DataFrame) -> str:
+    """Say how much oftener workspaces of several people are kept than those of one.
+
+    Examples
+    --------
+    >>> sizes = pd.DataFrame({"people": ["1 person", "2 people"], "numerator": [28, 60], "denominator": [100, 100], "value": [0.28, 0.6],
+    ...                       "low": [0.2, 0.5], "high": [0.37, 0.69]})
+    >>> kept_by_size(sizes)
+    'Of workspaces with 2 people in the first week 60% are kept, of those with one 28%: more than chance would leave'
+    >>> kept_by_size(sizes.head(1))
+    'No two sizes of workspaces have five or more to compare'
+    """
+    among = sizes[sizes["denominator"] >= 5]
+    alone, others = among[among["people"] == "1 person"], among[among["people"] != "1 person"]
+    if alone.empty or others.empty:
+        return "No two sizes of workspaces have five or more to compare"
+    full = highest(others)
+    return (f"Of workspaces with {full.people} in the first week {words.share(full.value)} are kept, of those with one "
+            f"{words.share(alone.iloc[0].value)}: {apart(full, alone.iloc[0])}")

@@ -73,3 +73,19 @@ def dearest(costs: pd.DataFrame, what: str, *, by: str = "channel", currency: st
         return f"{name} by {most[by]} costs {price}"
     return (f"{name} costs most by {most[by]}, {price}, and least by {least[by]}, "
             f"{words.show(least.value, 'currency', currency=currency)}: {apart(most, least)}")
+
+
+def comes_again(rhythm: pd.Series) -> str:
+    """Say how soon those who use something use it again, and so in which period to look at it.
+
+    Examples
+    --------
+    >>> comes_again(pd.Series({"repeating": 0.9, "value": 5.0, "low": 4.0, "high": 6.0, "look_by": "week"}))
+    '90% of those who use it do so again within two months, four in five of them within 5 days (4 to 6): look at it by the week'
+    >>> comes_again(pd.Series({"repeating": float("nan"), "value": float("nan"), "low": float("nan"), "high": float("nan"), "look_by": None}))
+    'Too few have used it again to tell how often it is used'
+    """
+    if words.unknown(rhythm.value) or words.unknown(rhythm.repeating):
+        return "Too few have used it again to tell how often it is used"
+    return (f"{words.share(rhythm.repeating)} of those who use it do so again within two months, four in five of them within "
+            f"{words.counted(rhythm.value, 'day')} ({span(rhythm)}): look at it by the {rhythm.look_by}")
