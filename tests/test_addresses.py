@@ -79,7 +79,7 @@ def test_rows_stay_in_the_database_and_the_measure_names_our_table(address, open
      "PGPASSWORD or PLGKIT_PASSWORD in the environment: addresses end up in logs."),
     ("snowflake://ann@account/db", "Snowflake needs a package that is not installed: python -m pip install 'plgkit[snowflake]'."),
     ("postgres://db:seven/shop", "The port of postgres://db is no number."),
-    ("spark://local[2]/shop", "The address cannot be read: '2' does not appear to be an IPv4 or IPv6 address. An address looks like "
+    ("spark://local[2]/shop", "The address cannot be read: what stands in brackets is no machine. An address looks like "
      "postgres://ann@db.example.com/shop?schema=analytics.")])
 def test_an_address_that_cannot_be_used_is_a_sentence(address, said):
     with pytest.raises(BadSource) as error:

@@ -256,7 +256,7 @@ def test_a_disk_full_of_kept_tables_is_a_sentence_and_the_next_run_keeps_them(so
         status, said = asked("measure", "acquisition.signups", source, "--as-of", AS_OF, capsys=capsys)
     assert status == 4, said
     assert said.startswith("The disk is full on which ")
-    assert not [each for each in (tmp_path / "cache" / "tables").iterdir() if each.is_dir()]
+    assert list((tmp_path / "cache").rglob("source_*")) == [], "no state of the data is noted that is not whole"
     data = connect(source, as_of=AS_OF, playbook=WORDS)
     pd.testing.assert_frame_equal(activation.rate(data), activation.rate(tiny))
 

@@ -56,5 +56,5 @@ def test_a_change_of_what_counts_as_activity_builds_new_rollups_and_reads_no_fil
     connect(tmp_path / "source")
     connect(tmp_path / "source", playbook=Playbook(activity={"events": ["open"]}))
     connect(tmp_path / "source", playbook=Playbook(activity={"events": ["open"]}, product={"name": "Another name"}))
-    assert len([each for each in (tmp_path / "cache" / "tables").iterdir() if each.is_dir()]) == 1
-    assert len([each for each in (tmp_path / "cache" / "rollups").iterdir() if each.is_dir()]) == 2
+    assert len(list((tmp_path / "cache").rglob("events_*.duckdb"))) == 1
+    assert len(list((tmp_path / "cache").rglob("activity_week_*.duckdb"))) == 2

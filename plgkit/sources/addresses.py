@@ -61,8 +61,8 @@ def open_address(address: str) -> ibis.BaseBackend:
     """
     try:
         parts = urlsplit(address)
-    except ValueError as error:
-        raise BadSource(f"The address cannot be read: {error}. An address looks like {ENGINES[0].example}.") from None
+    except ValueError:
+        raise BadSource(f"The address cannot be read: what stands in brackets is no machine. An address looks like {ENGINES[0].example}.") from None
     known = {scheme: engine for engine in ENGINES for scheme in _schemes(engine)}
     if parts.scheme not in known:
         raise BadSource(f"There is no engine {parts.scheme!r}. {nearest(parts.scheme, known)} An address looks like "
