@@ -35,7 +35,7 @@ test: $(VENV)/tests-passed ## run every test, also in real engines and a real br
 	@echo "All tests have passed on these very files. (To run them again: rm $(VENV)/tests-passed)"
 
 $(VENV)/tests-passed: $(VENV)/ready-for-tests $(SOURCES) Makefile
-	@echo "Running the tests: doctests, contracts on three engines, notebooks, reports in a browser."
+	@echo "Running the tests: doctests, contracts on four engines, notebooks, reports in a browser."
 	@$(BIN)/python -m pytest
 	@echo "Comparing the notebooks with their kept outputs."
 	@$(BIN)/plgkit notebooks --check
@@ -54,7 +54,7 @@ $(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
 	@touch $@
 
 bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
-	@for each in reports sample measures engines ledger scores experiments; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
+	@for each in reports sample measures engines ledger scores experiments growing; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
 
 simulate: $(VENV)/ready-for-tests ## hold intervals and aha candidates against the truth of many made-up companies
 	@$(BIN)/python bench/coverage.py --runs 500 --reference 3000 --work build/coverage
