@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import time
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 from plgkit.errors import BadData, BadSource
 from plgkit.playbook import Playbook
 from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
-from plgkit.sources import cache
 from plgkit.sources.connect import connect
 
 T = pd.Timestamp
@@ -163,39 +161,13 @@ def test_a_second_opening_reads_what_was_kept_and_a_changed_file_is_read_anew(tm
     assert len(changed.run(changed.events)) == 5
 
 
-def _build_slowly(target, log):
-    def build(folder):
-        (folder / "half").write_text("half")
-        time.sleep(0.4)
-        (folder / "whole").write_text("whole")
-        with open(log, "a") as stream:
-            stream.write(f"{os.getpid()}\n")
-    cache.built(target, build)
-
-
-def test_two_processes_build_a_version_once(tmp_path):
-    target, log = tmp_path / "v1", tmp_path / "log"
-    forked = multiprocessing.get_context("spawn")
-    workers = [forked.Process(target=_build_slowly, args=(target, log)) for _ in range(2)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join(60)
-    assert [each.exitcode for each in workers] == [0, 0]
-    assert len(log.read_text().splitlines()) == 1
-    assert (target / "whole").exists()
-
-
-def test_a_build_killed_half_way_leaves_nothing_that_a_reader_takes_for_whole(tmp_path):
-    target, log = tmp_path / "v1", tmp_path / "log"
-    worker = multiprocessing.get_context("spawn").Process(target=_build_slowly, args=(target, log))
-    worker.start()
-    waited = time.monotonic() + 60
-    while not list(tmp_path.glob(".v1-*/half")) and time.monotonic() < waited:
-        time.sleep(0.01)
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.join(60)
-    assert not target.exists()
-    _build_slowly(target, log)
-    assert (target / "whole").exists()
-    assert not list(tmp_path.glob(".v1-*"))
+def test_two_processes_at_once_keep_a_state_of_the_data_once(tmp_path):
+    source, where = tmp_path / "source", {**os.environ, "PLGKIT_CACHE": str(tmp_path / "cache")}
+    source.mkdir()
+    frames()["events"].to_parquet(source / "events.parquet")
+    code = "import sys; from plgkit.sources.connect import connect; d = connect(sys.argv[1], as_of='2025-01-20'); print(len(d.run(d.events)))"
+    runs = [subprocess.Popen([sys.executable, "-c", code, str(source)], env=where, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate(timeout=60)[0].strip() for run in runs]
+    assert said[0] == said[1] != ""
+    assert len(list((tmp_path / "cache").rglob("events_*.duckdb"))) == 1
+    assert list((tmp_path / "cache").rglob(".partial-*")) == []

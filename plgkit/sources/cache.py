@@ -1,17 +1,12 @@
-"""Where prepared tables and rollups are kept: one folder per version of the data.
-
-A folder appears in one step when it is complete, so a reader never sees half of one;
-a lock makes a second process wait for the first instead of doing the work twice.
-"""
+"""Where prepared tables and rollups are kept on a machine, and names for what they are made of."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from plgkit import __version__
@@ -63,29 +58,3 @@ def _write_in_one_step(path: Path, text: str) -> None:
     with os.fdopen(handle, "w") as stream:
         stream.write(text)
     os.replace(partial, path)
-
-
-def built(target: Path, build: Callable[[Path], None]) -> Path:
-    """The folder `target`, built by `build(folder)` unless it is there already.
-
-    Safe against two processes at once and against being killed at any moment: the work is
-    done in a folder beside it, which takes the name only when `build` has returned.
-    """
-    if target.exists():
-        return target
-    from filelock import FileLock
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(target.name + ".lock")):
-        if target.exists():
-            return target
-        for leftover in target.parent.glob(f".{target.name}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
-            build(partial)
-            partial.rename(target)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    return target

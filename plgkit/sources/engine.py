@@ -8,7 +8,6 @@ import itertools
 import os
 import tempfile
 import zoneinfo
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -71,14 +70,6 @@ def store(connection: ibis.BaseBackend, rows: Table, target: str) -> Table:
     connection.raw_sql(f"CREATE TABLE {target} AS {promised(connection, rows)}")
     place, _, table = target.partition(".")
     return connection.table(table, database=(place, "main"))
-
-
-def attach(connection: ibis.BaseBackend, path: Path, name: str) -> Mapping[str, Table]:
-    """Open a DuckDB file for reading; its tables by name."""
-    quoted = str(path).replace("'", "''")
-    connection.raw_sql(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
-    place = (name, "main")
-    return {each: connection.table(each, database=place) for each in connection.list_tables(database=place)}
 
 
 def keep(connection: ibis.BaseBackend, name: str, rows: Table) -> Table:
