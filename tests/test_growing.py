@@ -132,6 +132,24 @@ def test_a_database_that_grew_is_kept_as_if_it_were_read_for_the_first_time(serv
     assert len(names) > 2, "days that came have pieces of their own"
 
 
+def test_what_somebody_took_from_a_database_is_made_again(server):
+    if server.name == "pyspark":
+        pytest.skip("Spark keeps by the same statements, and takes ten times as long")
+    days = {day: rows_of(random.Random(day), day, 20) for day in range(4)}
+    place = engines.load(server, {"events": pd.concat(days.values(), ignore_index=True)})
+    closed(connect(engines.address_of(place)))
+    days[4] = rows_of(random.Random(4), 4, 9)
+    now = {"events": pd.concat(days.values(), ignore_index=True)}
+    engines.replace(place, now)
+    closed(connect(engines.address_of(place)))
+    for name in place.list_tables(database=inside.SCHEMA):
+        if name.startswith(("events_", "activity_")):
+            inside._run(place, f"DROP TABLE {inside.SCHEMA}.{name}{' CASCADE' if place.name == 'postgres' else ''}")
+    opened = connect(engines.address_of(place))
+    same(opened, connect(now))
+    closed(opened)
+
+
 def test_days_that_are_as_they_were_are_not_judged_again(tmp_path, monkeypatch):
     monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "cache"))
     draw = random.Random(3)

@@ -44,6 +44,8 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
     if connection.name not in _NOTES_AS or not _has_schema(connection):
         return None
 
+    known: dict[str, Any] = {}
+
     def there() -> list[str]:
         return connection.list_tables(database=SCHEMA)
 
@@ -78,17 +80,24 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
                              f"{' CASCADE' if connection.name == 'postgres' else ''}")
         for name in _noted(connection) if _NOTES in there() else []:
             if name in names:
+                known.pop(name, None)
                 _run(connection, f"INSERT INTO {SCHEMA}.{_NOTES} VALUES ('{name}', {_ENDED}, '')" if connection.name == "pyspark"
                      else f"DELETE FROM {SCHEMA}.{_NOTES} WHERE name = '{name}'")
 
     def read(name: str) -> Any:
+        if name in known:
+            return known[name]
         if _NOTES not in there():
             return None
         notes = connection.table(_NOTES, database=SCHEMA)
         found = engine.run(notes.filter(notes.name == name).order_by(ibis.desc("number")).limit(1))
-        return unpacked(found["body"].iloc[0]) if len(found) and found["body"].iloc[0] else None
+        note = unpacked(found["body"].iloc[0]) if len(found) and found["body"].iloc[0] else None
+        if note is not None and not name.endswith("_states"):
+            known[name] = note  # Of a state that is noted nothing changes.
+        return note
 
     def write(name: str, note: Any) -> None:
+        known.pop(name, None)
         for each in there():
             if each.startswith("partial_") and int(each.split("_")[1]) < time.time() // 3600 - _LEFT_BEHIND:
                 _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{each}")

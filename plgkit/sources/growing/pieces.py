@@ -74,7 +74,10 @@ class Grown:
 def brought_up(of: Growing, shelf: Shelf) -> None:
     """Keep a table as it is in the state of the data, with what is kept of earlier ones."""
     if not stands(of.name, of.line, of.version, shelf):
-        _bring_up(of, shelf, _note(of.name, of.line, of.version))
+        note = _note(of.name, of.line, of.version)
+        if shelf.read(note) is not None:
+            shelf.drop({f"all_{of.name}_{of.version}"})  # It names tables that somebody took away.
+        _bring_up(of, shelf, note)
 
 
 def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:

@@ -25,7 +25,11 @@ def rolled(events: Grown, shelf: Shelf, playbook: Playbook, *, line: str, versio
     state = _whole(shelf.read(note), shelf)
     if state is None:
         with shelf.alone():
-            state = _whole(shelf.read(note), shelf) or _brought_up(events, shelf, playbook, f"{words}_{line}", version, note)
+            state = _whole(shelf.read(note), shelf)
+            if state is None:
+                if shelf.read(note) is not None:
+                    shelf.drop({f"all_{name}_{words}_{version}" for name in UNITS})  # They name tables that somebody took away.
+                state = _brought_up(events, shelf, playbook, f"{words}_{line}", version, note)
     return {name: shelf.view(f"all_{name}_{words}_{version}", lambda name=name: _rows(shelf, state[name], UNITS[name])) for name in UNITS}
 
 
