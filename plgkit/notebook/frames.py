@@ -16,7 +16,7 @@ _LONGEST_CELL = 80
 _HEADS = {"immature": "too young", "censored": "not yet", "mature": "judged"}
 _PEOPLE = ("n", "denominator", "people", "at_risk")
 _PARTS = ("difference", "precision", "recall", "reach", "beyond", "at_end", "fall")
-_PARTED = ("repeating", "there")
+_PARTED = ("repeating", "there", "known", "still_moves", "up_to")
 _SHARES = ("value", "low", "high", "q25", "q75", "median_among", "among", "of_all")
 _PLAIN = ("share", "each")
 """Units of rows that are told by how their numbers are written."""

@@ -80,7 +80,7 @@ def who_is_who(known: pd.DataFrame) -> str:
     Examples
     --------
     >>> who_is_who(pd.DataFrame({"what": ["visitors who are known to be somebody", "people without an account"], "n": [3, 0], "of": [5, 4]}))
-    '3 of 5 visitors are known to be somebody; of 4 people are without an account: none'
+    '3 of 5 visitors are known to be somebody; none of 4 people are without an account'
     >>> who_is_who(pd.DataFrame({"what": [], "n": [], "of": []}))
     'No table tells of visitors or accounts'
     """
@@ -90,5 +90,5 @@ def who_is_who(known: pd.DataFrame) -> str:
     said = [(row.what.replace(" who are", " are").replace("people with ", "people have ").replace("people without", "people are without"), row)
             for row in told.itertuples()]
     there = [f"{words.count(row.n)} of {words.count(row.of)} {what}" for what, row in said if row.n]
-    none = [f"of {words.count(row.of)} {what}: none" for what, row in said if not row.n]
+    none = [f"none of {words.count(row.of)} {what}" for what, row in said if not row.n]
     return "; ".join([*there, *none])
