@@ -115,6 +115,24 @@ def test_a_session_ended_in_the_middle_of_a_query_is_a_sentence_and_leaves_no_ha
     data.connection.disconnect()
 
 
+def test_a_session_ended_between_two_queries_leaves_no_half_table(postgres, shop, tiny, capsys, monkeypatch):
+    really = inside._run
+
+    def then_ended(connection, text: str) -> None:
+        really(connection, text)
+        if text.startswith("CREATE TABLE plgkit_kept.partial"):
+            postgres.raw_sql(f"SELECT pg_terminate_backend({connection.con.info.backend_pid})").close()
+
+    monkeypatch.setattr(inside, "_run", then_ended)
+    status, said = asked("measure", "activation.rate", shop, "--as-of", AS_OF, capsys=capsys)
+    monkeypatch.undo()
+    assert (status, said.count("\n")) == (4, 1)
+    assert not [name for name in kept(shop) if name.startswith("partial")]
+    data = connect(shop, as_of=AS_OF, playbook=WORDS)
+    pd.testing.assert_frame_equal(activation.rate(data), activation.rate(tiny))
+    data.connection.disconnect()
+
+
 def test_two_runs_at_once_keep_each_table_once(shop, tiny):
     found, failed = [], []
 

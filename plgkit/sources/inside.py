@@ -135,9 +135,12 @@ def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], th
     try:
         by = f"({', '.join(order)})" if order else "tuple()"
         how = {"clickhouse": f"ENGINE = MergeTree ORDER BY {by} SETTINGS allow_nullable_key = 1 ", "pyspark": "USING parquet "}.get(connection.name, "")
-        _run(connection, f"CREATE TABLE {SCHEMA}.{partial} {how}AS {engine.promised(connection, rows)}")
-        _run(connection, f"RENAME TABLE {SCHEMA}.{partial} TO {SCHEMA}.{final}" if connection.name == "clickhouse"
-             else f"ALTER TABLE {SCHEMA}.{partial} RENAME TO {f'{SCHEMA}.' if connection.name == 'pyspark' else ''}{final}")
+        made = f"CREATE TABLE {SCHEMA}.{partial} {how}AS {engine.promised(connection, rows)}"
+        named = (f"RENAME TABLE {SCHEMA}.{partial} TO {SCHEMA}.{final}" if connection.name == "clickhouse"
+                 else f"ALTER TABLE {SCHEMA}.{partial} RENAME TO {f'{SCHEMA}.' if connection.name == 'pyspark' else ''}{final}")
+        # PostgreSQL takes both as one transaction, and what is killed leaves nothing at all.
+        for text in [f"{made}; {named}"] if connection.name == "postgres" else [made, named]:
+            _run(connection, text)
         if connection.name == "postgres":
             _run(connection, f"ANALYZE {SCHEMA}.{final}")
     except Exception as error:
