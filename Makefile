@@ -20,7 +20,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 $(VENV)/ready-for-tests: requirements-dev.txt $(VENV)/ready
 	@echo "Adding what the tests need: first time only, a few minutes."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@
 
 report: $(VENV)/ready reports/glossary.html ## run all notebooks on the bundled sample, write reports/
@@ -50,7 +50,7 @@ lint: $(VENV)/ready-for-tests ## hold the code against the rules of style
 
 $(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
 	@echo "Adding what plgkit is measured against: first time only."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.txt
 	@touch $@
 
 bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
