@@ -132,6 +132,34 @@ def test_a_database_that_grew_is_kept_as_if_it_were_read_for_the_first_time(serv
     assert len(names) > 2, "days that came have pieces of their own"
 
 
+def test_days_that_are_settled_are_not_looked_at_again(server):
+    draw = random.Random(5)
+
+    def some_rows(day: int, number: int) -> pd.DataFrame:
+        return rows_of(draw, day, number).dropna(subset="occurred_at").assign(event_id=lambda rows: [f"{day}-{number}-{place}" for place in rows.index])
+
+    days = {day: some_rows(day, 20) for day in range(12)}
+    place = engines.load(server, {"events": pd.concat(days.values(), ignore_index=True)})
+    every, settled = Playbook(), Playbook(data={"settled_after_days": 3})
+    closed(connect(engines.address_of(place), playbook=settled))
+    before = {day: rows.copy() for day, rows in days.items()}
+    for day in (2, 10):
+        days[day] = pd.concat([days[day], some_rows(day, 2)], ignore_index=True)
+    days[12] = some_rows(12, 9)
+    engines.replace(place, {"events": pd.concat(days.values(), ignore_index=True)})
+    opened = connect(engines.address_of(place), playbook=settled)
+    seen = connect({"events": pd.concat([*(rows for day, rows in days.items() if day != 2), before[2]], ignore_index=True)}, playbook=every)
+    assert [vars(each) for each in opened.findings if "settled" in each.what] == [
+        {"level": "info", "table": "events", "rows": sum(len(rows) for day, rows in before.items() if day < 8),
+         "what": "of days before 2025-03-14 are taken as they were (settled_after_days of [data])"}]
+    for left, right in list(zip(everything(opened), everything(seen), strict=True))[:5]:
+        pd.testing.assert_frame_equal(left, right)
+    closed(opened)
+    opened = connect(engines.address_of(place), playbook=every)
+    same(opened, connect({"events": pd.concat(days.values(), ignore_index=True)}, playbook=every))
+    closed(opened)
+
+
 def test_what_somebody_took_from_a_database_is_made_again(server):
     if server.name == "pyspark":
         pytest.skip("Spark keeps by the same statements, and takes ten times as long")

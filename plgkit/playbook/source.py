@@ -66,6 +66,15 @@ class DataRules(Section):
         "in the data report.",
         examples=[48],
     )
+    settled_after_days: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="In a database: events and visits of days further back than this before the last one kept are taken as "
+        "they were, so that an opening reads these last days only, not the times of all rows. Rows that come later than "
+        "that are seen when the line is taken out.",
+        examples=[35],
+    )
 
 
 class TableMap(Section):

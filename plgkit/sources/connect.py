@@ -22,7 +22,7 @@ from plgkit.schema import TABLES
 from plgkit.sources import addresses, billing, cache, ends, engine, faults, files, gate, inside, rollups
 from plgkit.sources.data import Data, describe_source
 from plgkit.sources.facts import Finding
-from plgkit.sources.growing import arrivals, keeping
+from plgkit.sources.growing import arrivals, keeping, pieces
 from plgkit.sources.growing.shelf import in_folder
 from plgkit.sources.prepare import prepare
 
@@ -120,7 +120,7 @@ def _playbook(given: str | Path | Playbook | None, path: Path | None) -> Playboo
 
 def _reading_facts(playbook: Playbook) -> list[object]:
     """What of the playbook decides how rows are read; other words change no table."""
-    return [playbook.product.time_zone, playbook.product.started_on, playbook.data.model_dump(mode="json"),
+    return [playbook.product.time_zone, playbook.product.started_on, playbook.data.model_dump(mode="json", exclude={"settled_after_days"}),
             {name: each.model_dump(mode="json") for name, each in playbook.tables.items()},
             playbook.product.currency if any(each.money_in == "minor" for each in playbook.tables.values()) else None,
             playbook.leave_out.model_dump(mode="json")]
@@ -148,7 +148,7 @@ def _keep_in(connection: ibis.BaseBackend):
 def _rollups(connection: ibis.BaseBackend, tables: Mapping[str, Table], playbook: Playbook) -> dict[str, Table]:
     if "events" not in tables:
         return {}
-    days = engine.keep(connection, "activity", rollups.activity(tables["events"], playbook))
+    days = engine.keep(connection, "activity", rollups.activity(rollups.active_days(tables["events"], playbook)))
     return {"activity": days, "activity_week": engine.keep(connection, "activity_week", rollups.activity_week(days, playbook))}
 
 
@@ -184,14 +184,23 @@ def _from_connection(connection: ibis.BaseBackend, playbook: Playbook, *, keep: 
         version = cache.digest(place, inside.state_of({name: each.table for name, each in loaded.items()}))
         prepared = prepare(loaded, playbook, store=lambda name, rows: engine.keep(connection, name, rows), version=version)
         return connection, prepared, _rollups(connection, prepared.tables, playbook)
-    arrived = {name: arrivals.of_database(name, loaded[name]) for name in keeping.GROWING if name in loaded and _has_time(name, loaded[name])}
+    line = cache.digest(place, sorted(loaded))
+    settled = playbook.data.settled_after_days
+    arrived = {name: arrivals.of_database(name, loaded[name], before=pieces.last_stamps(name, line, shelf) if settled else None, settled_after=settled)
+               for name in keeping.GROWING if name in loaded and _has_time(name, loaded[name])}
     others = {name: each for name, each in loaded.items() if name not in arrived}
     version = cache.digest(place, inside.state_of({name: each.table for name, each in others.items()}),
                            {name: [sorted(loaded[name].columns), each.stamps] for name, each in arrived.items()})
-    line = cache.digest(place, sorted(loaded))
     if not keeping.is_kept(shelf, line=line, version=version):
         keeping.keep(shelf, others, arrived, playbook, line=line, version=version)
-    return connection, *keeping.open_kept(shelf, playbook, line=line, version=version)
+    prepared, made = keeping.open_kept(shelf, playbook, line=line, version=version)
+    taken = tuple(_as_they_were(name, each) for name, each in arrived.items() if each.since is not None)
+    return connection, replace(prepared, findings=(*prepared.findings, *taken)), made
+
+
+def _as_they_were(name: str, arrived: arrivals.Arrivals) -> Finding:
+    rows = sum(n for day, n in arrived.rows().items() if day < str(arrived.since))
+    return Finding("info", name, rows, f"of days before {arrived.since} are taken as they were (settled_after_days of [data])")
 
 
 def _has_time(name: str, loaded: files.Loaded) -> bool:

@@ -49,9 +49,9 @@ def shelf_in(connection: BaseBackend) -> Shelf | None:
     def there() -> list[str]:
         return connection.list_tables(database=SCHEMA)
 
-    def make(name: str, rows: Table, order: list[str]) -> None:
+    def make(name: str, rows: Table, order: list[str], key: str | None = None) -> None:
         if name not in there():
-            _make(connection, name, rows, order, there)
+            _make(connection, name, rows, order, key, there)
 
     def open_(name: str) -> Table:
         return connection.table(name, database=SCHEMA)
@@ -128,7 +128,7 @@ def _has_schema(connection: BaseBackend) -> bool:
     return True
 
 
-def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], there: Callable[[], list[str]]) -> None:
+def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], key: str | None, there: Callable[[], list[str]]) -> None:
     """A table takes its name in one step when all its rows are there, so that whoever is killed, or runs at the same time,
     leaves and finds whole tables only."""
     partial = f"partial_{int(time.time()) // 3600}_{final}_{os.getpid()}_{next(_numbers)}"
@@ -138,16 +138,24 @@ def _make(connection: BaseBackend, final: str, rows: Table, order: list[str], th
         made = f"CREATE TABLE {SCHEMA}.{partial} {how}AS {engine.promised(connection, rows)}"
         named = (f"RENAME TABLE {SCHEMA}.{partial} TO {SCHEMA}.{final}" if connection.name == "clickhouse"
                  else f"ALTER TABLE {SCHEMA}.{partial} RENAME TO {f'{SCHEMA}.' if connection.name == 'pyspark' else ''}{final}")
-        # PostgreSQL takes both as one transaction, and what is killed leaves nothing at all.
-        for text in [f"{made}; {named}"] if connection.name == "postgres" else [made, named]:
-            _run(connection, text)
-        if connection.name == "postgres":
+        if connection.name == "postgres":  # All as one transaction: what is killed leaves nothing at all.
+            _run(connection, "; ".join([made, *_indexes(f"{SCHEMA}.{partial}", rows, key), named]))
             _run(connection, f"ANALYZE {SCHEMA}.{final}")
+        else:
+            _run(connection, made)
+            _run(connection, named)
     except Exception as error:
         faults.check(error)
         _run(connection, f"DROP TABLE IF EXISTS {SCHEMA}.{partial}")
         if final not in there():
             raise
+
+
+def _indexes(table: str, rows: Table, key: str | None) -> list[str]:
+    """For what a day that comes looks for in all the history: doubles of its rows, days that are reopened, rows set aside."""
+    if "reason" not in rows.columns or key is None:
+        return []
+    return [f"CREATE INDEX ON {table} ({key})", f"CREATE INDEX ON {table} (day)", f"CREATE INDEX ON {table} (user_id) WHERE reason IS NOT NULL"]
 
 
 def _run(connection: BaseBackend, text: str) -> None:

@@ -39,7 +39,7 @@ Grow = Callable[[str, Judge, Expression | None], tuple[Expression, pd.DataFrame]
 
 
 def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, version: str, growing: Sequence[str] = (),
-            grow: Grow | None = None) -> Prepared:
+            grow: Grow | None = None, firsts: Callable[[], Expression] | None = None) -> Prepared:
     """Judge every row of every table.
 
     Parameters
@@ -51,6 +51,8 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
     growing, grow
         The tables that are kept in pieces; and how: from a name, what judges some of its rows, and the people known and left
         out, to judged rows and their facts.
+    firsts
+        What people did first, where the events are kept in pieces; the same person may have several rows.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def prepare(loaded: Mapping[str, Loaded], playbook: Playbook, *, store: Store, v
         raise BadData(stopping)
     tables = {name: clean.used(judged[name]) for name in TABLES if name in judged}
     if "users" not in tables and "events" in tables:
-        tables = {"users": store("users", derived_users(tables["events"])), **tables}
+        doings = firsts() if firsts and "events" in growing else first_doings(tables["events"])
+        tables = {"users": store("users", derived_users(doings)), **tables}
     return Prepared(tables, {name: clean.set_aside(rows) for name, rows in judged.items()}, findings, version, told)
 
 
@@ -126,10 +129,14 @@ def _check_types(name: str, rows: Expression) -> None:
                             "Cast it in a view, and name the view in playbook.toml.")
 
 
-def derived_users(events: Expression) -> Expression:
+def first_doings(events: Expression) -> Expression:
+    """One row per person with events: the first of their times, days and accounts."""
+    return events.group_by("user_id").aggregate(signed_up_at=_.occurred_at.min(), account_id=_.account_id.min(), day=_.day.min())
+
+
+def derived_users(doings: Expression) -> Expression:
     """People as their first events tell: who has no users table signed up with the first thing done."""
-    first = events.group_by("user_id").aggregate(
-        signed_up_at=_.occurred_at.min(), account_id=_.account_id.min(), day=_.day.min())
+    first = doings.group_by("user_id").aggregate(signed_up_at=_.signed_up_at.min(), account_id=_.account_id.min(), day=_.day.min())
     missing = {column.name: ibis.null(clean.TYPES[column.kind]) for column in TABLES["users"].columns
                if column.name not in first.columns}
     return first.mutate(**missing).select(*TABLES["users"].names, "day")

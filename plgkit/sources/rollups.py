@@ -20,13 +20,17 @@ def active_events(events: Table, playbook: Playbook) -> Table:
     return events.filter(events.event.notin(rules.except_)) if rules.except_ else events
 
 
-def activity(events: Table, playbook: Playbook, *, earlier: Table | None = None) -> Table:
+def active_days(events: Table, playbook: Playbook) -> Table:
+    """One row per person and day with an event: how many."""
+    return active_events(events, playbook).group_by("user_id", "day").aggregate(n=_.count().cast("int64"))
+
+
+def activity(days: Table, *, earlier: Table | None = None) -> Table:
     """One row per person and day with an event: how many, the person's first day, the day before this one.
 
-    `prev_day` is the last day with an event before this one, NULL on the first. What people did before these events
+    `prev_day` is the last day with an event before this one, NULL on the first. What people did before these days
     stands in `earlier`, rows of the same kind.
     """
-    days = active_events(events, playbook).group_by("user_id", "day").aggregate(n=_.count().cast("int64"))
     rows = days.mutate(first_day=days.day.min().over(group_by=days.user_id),
                        prev_day=days.day.lag().over(group_by=days.user_id, order_by=days.day))
     if earlier is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import statistics
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,19 +26,23 @@ class Arrivals:
     Attributes
     ----------
     stamps
-        Of each day (UTC) a text that changes with its rows.
-    rows
-        How many there are on each day.
+        Of each day (UTC) a text that changes with its rows, and begins with how many there are.
     read
         The rows of some days, and perhaps of others; of all where None is asked.
     whole
         What is known of the table without reading it: its columns, lines that are no rows, times without a zone.
+    since
+        The first day that was looked at; None for all.
     """
 
     stamps: Mapping[str, str]
-    rows: Mapping[str, int]
     read: Callable[[Container[str] | None], Loaded]
     whole: Loaded
+    since: dt.date | None = None
+
+    def rows(self) -> dict[str, int]:
+        """How many there are on each day."""
+        return _counts(self.stamps)
 
     def reach(self) -> tuple[dt.date, dt.date]:
         """The first and last day (UTC) that a calendar of today can mean."""
@@ -45,31 +50,49 @@ class Arrivals:
         return (sane[0], sane[-1]) if sane else (dt.date(2000, 1, 1), dt.date(2000, 1, 1))
 
 
-def of_database(name: str, loaded: Loaded) -> Arrivals:
+def of_database(name: str, loaded: Loaded, *, before: Mapping[str, str] | None = None, settled_after: int | None = None) -> Arrivals:
     """Rows in a database: a day's stamp is how many there are and when, so that late and removed rows show.
 
-    A row that is changed in place, at the same time, does not.
+    A row that is changed in place, at the same time, does not. With `settled_after`, only the last days of those that were there
+    `before` are looked at again, so many of them, and those that came since.
     """
     rows, time = loaded.table, TABLES[name].time
-    sums = {each: rows[each].cast("timestamp").epoch_seconds().cast("int64").sum().cast("int64")
+    since = _settled(before or {}, settled_after)
+    looked = rows if since is None else rows.filter(rows[time] >= _moment(rows[time], since))
+    sums = {each: looked[each].cast("timestamp").epoch_seconds().cast("int64").sum().cast("int64")
             for each in (time, "received_at") if each in rows.columns and rows[each].type().is_timestamp()}
-    found = engine.run(rows.group_by(utc=rows[time].cast("timestamp").date()).aggregate(n=_.count().cast("int64"), **sums))
+    found = engine.run(looked.group_by(utc=looked[time].cast("timestamp").date()).aggregate(n=_.count().cast("int64"), **sums))
     parts: dict[str, list] = {}
     for row in found.sort_values("utc").itertuples(index=False):
         parts.setdefault(calendar.as_text(row.utc), []).append([str(value) for value in row])
+    stamps = {day: f"{sum(int(each[1]) for each in those)}|{cache.digest(those)}" for day, those in parts.items()}
+    if since is not None:
+        stamps = {day: stamp for day, stamp in before.items() if day < str(since)} | {day: each for day, each in stamps.items() if day >= str(since)}
 
     def read(wanted: Container[str] | None) -> Loaded:
         if wanted is None:
             return loaded
         near = [(rows[time] >= _moment(rows[time], first)) & (rows[time] < _moment(rows[time], last + engine.DAY))
-                for first, last in calendar.stretches(day for day in parts if day in wanted)]
+                for first, last in calendar.stretches(day for day in stamps if day in wanted)]
         if calendar.NEVER in wanted:
             near += [rows[time].isnull(), rows[time] < _moment(rows[time], dt.date.fromisoformat(calendar.FIRST)),
                      rows[time] >= _moment(rows[time], dt.date.fromisoformat(calendar.LAST))]
         return replace(loaded, table=rows.filter(ibis.or_(*near) if near else ibis.literal(False)))
 
-    return Arrivals({day: cache.digest(those) for day, those in parts.items()},
-                    {day: sum(int(each[1]) for each in those) for day, those in parts.items()}, read, loaded)
+    return Arrivals(stamps, read, loaded, since)
+
+
+def _settled(before: Mapping[str, str], settled_after: int | None) -> dt.date | None:
+    """The first day to look at again; None for all. Days with hardly a row, such as those of times in the future, end no history."""
+    counts = {day: rows for day, rows in _counts(before).items() if day != calendar.NEVER}
+    if not counts or settled_after is None:
+        return None
+    last = max(day for day, rows in counts.items() if rows * 100 >= statistics.median(counts.values()))
+    return dt.date.fromisoformat(last) - settled_after * engine.DAY
+
+
+def _counts(stamps: Mapping[str, str]) -> dict[str, int]:
+    return {day: int(stamp.partition("|")[0]) for day, stamp in stamps.items()}
 
 
 def _moment(column: ibis.Value, day: dt.date) -> ibis.Value:
@@ -108,14 +131,13 @@ def of_files(connection: ibis.BaseBackend, name: str, paths: list[Path], source:
 
     whole = Loaded(ibis.table({"nothing": "string"}, name=name), tuple(there), any(each["zoneless"] for each in looked.values()),
                    tuple((what, text) for each in looked.values() for what, text in each["unreadable"]))
-    return Arrivals({day: cache.digest(sorted(those)) for day, those in parts.items()},
-                    {day: sum(n for n, _content in those) for day, those in parts.items()}, read, whole)
+    return Arrivals({day: f"{sum(n for n, _content in those)}|{cache.digest(sorted(those))}" for day, those in parts.items()}, read, whole)
 
 
 def of_table(connection: ibis.BaseBackend, name: str, loaded: Loaded) -> Arrivals:
     """A table in a file of DuckDB; which days are not as they were is told from all its rows."""
     found = _days(connection, name, loaded)
-    return Arrivals({day: f"{n}|{content}" for day, n, content in found}, {day: n for day, n, _content in found}, lambda _wanted: loaded, loaded)
+    return Arrivals({day: f"{n}|{content}" for day, n, content in found}, lambda _wanted: loaded, loaded)
 
 
 def _days(connection: ibis.BaseBackend, name: str, loaded: Loaded) -> list[list]:

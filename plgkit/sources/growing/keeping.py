@@ -48,8 +48,13 @@ def keep(shelf: Shelf, loaded: Mapping[str, Loaded], arrived: Mapping[str, Arriv
             lambda rows: check({name: rows}), _order(name), people, key if playbook.data.duplicates == "event_id" else None), shelf)
         return pieces.judged(name, line, version, shelf), pieces.opened(name, line, version, shelf).facts
 
+    def firsts() -> Table:
+        found, kept = pieces.firsts("events", line, version, shelf)
+        names.extend(kept)
+        return found
+
     whole = {**loaded, **{name: each.whole for name, each in arrived.items()}}
-    prepared = prepare(whole, playbook, store=store, version=version, growing=tuple(arrived), grow=grow)
+    prepared = prepare(whole, playbook, store=store, version=version, growing=tuple(arrived), grow=grow, firsts=firsts)
     check({name: judged[name] for name in prepared.set_aside if name not in arrived})
     shelf.write(_note(version), {
         "tables": [name for name in prepared.tables if name not in arrived], "growing": list(arrived), "judged": list(prepared.set_aside),

@@ -15,7 +15,7 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
-from plgkit.sources import cache, engine, facts
+from plgkit.sources import cache, engine, facts, prepare
 from plgkit.sources.files import Loaded
 from plgkit.sources.growing import days as calendar
 from plgkit.sources.growing.arrivals import Arrivals
@@ -62,13 +62,13 @@ class Growing:
 
 @dataclass(frozen=True)
 class Grown:
-    """A table as it stands: rows used and set aside, its facts by day, a stamp of each day, and the rows used from a day on."""
+    """A table as it stands: rows used and set aside, its facts by day, a stamp of each day with rows used, and those of some days."""
 
     used: Table
     aside: Table
     facts: pd.DataFrame
     stamps: Mapping[str, str]
-    since: Callable[[str], Table]
+    on: Callable[[set[str]], Table]
 
 
 def brought_up(of: Growing, shelf: Shelf) -> None:
@@ -83,16 +83,36 @@ def brought_up(of: Growing, shelf: Shelf) -> None:
 def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:
     """Open a table that was brought up."""
     state = shelf.read(_note(name, line, version))
-    pieces = state["pieces"]
+    pieces, known = state["pieces"], facts.from_text(state["facts"])
+    with_used = set(known["day"][known["reason"].isna()].map(calendar.as_text))
+
+    def on(days: set[str]) -> Table:
+        held = [each for each in pieces if days & set(each["days"])] or pieces[:1]
+        return _rows(shelf.used, held).filter(calendar.among(_.day, days))
+
     return Grown(
-        shelf.view(f"all_{name}_{version}", lambda: _rows(shelf.used, pieces)), _rows(shelf.aside, pieces), facts.from_text(state["facts"]),
-        {day: stamp for piece in pieces for day, stamp in piece["days"].items()},
-        lambda day: _rows(shelf.used, [each for each in pieces if max(each["days"], default="") >= day]).filter(_.day >= ibis.date(day)))
+        shelf.view(f"all_{name}_{version}", lambda: _rows(shelf.used, pieces)), _rows(shelf.aside, pieces), known,
+        {day: stamp for piece in pieces for day, stamp in piece["days"].items() if day in with_used}, on)
 
 
 def judged(name: str, line: str, version: str, shelf: Shelf) -> Table:
     """All rows of a table that was brought up, with the reason of those that are not used."""
     return _rows(shelf.open, shelf.read(_note(name, line, version))["pieces"])
+
+
+def last_stamps(name: str, line: str, shelf: Shelf) -> dict[str, str]:
+    """What the days of the raw table looked like when it was last brought up; nothing where it never was."""
+    states = shelf.read(f"{name}_{line}_states")
+    state = shelf.read(states[0][0]) if states else None
+    return state["utc"] if state else {}
+
+
+def firsts(name: str, line: str, version: str, shelf: Shelf) -> tuple[Table, list[str]]:
+    """What people did first, by piece, so that only new pieces are read for it; and the names of the tables it is kept in."""
+    kept = {f"firsts_{cache.digest(each['name'], each['gone'])}": each for each in shelf.read(_note(name, line, version))["pieces"]}
+    for table, piece in kept.items():
+        shelf.make(table, prepare.first_doings(_answered(shelf.used(piece["name"]), piece["gone"])), ["user_id"])
+    return _level([shelf.open(table) for table in kept]), list(kept)
 
 
 def stands(name: str, line: str, version: str, shelf: Shelf) -> bool:
@@ -139,8 +159,8 @@ def _at_once(of: Growing, shelf: Shelf, days: set[str] | None) -> dict:
 def _by_and_by(of: Growing, shelf: Shelf) -> dict | None:
     """A first state of many rows, some days at a time; nothing where they are few, or doubles lie all over the days."""
     states, days, rows = [], set(), 0
-    for day in sorted(of.arrived.rows):
-        days, rows = days | calendar.elsewhere({day}, of.zone), rows + of.arrived.rows[day]
+    for day, some in sorted(of.arrived.rows().items()):
+        days, rows = days | calendar.elsewhere({day}, of.zone), rows + some
         if rows >= AT_ONCE:
             states.append(days)
             days, rows = set(), 0
@@ -162,9 +182,9 @@ def _with_days(before: dict, of: Growing, shelf: Shelf, people: str | None) -> d
 
 def _judged_anew(before: dict, of: Growing, shelf: Shelf, days: set[str], most: float) -> dict | None:
     """The state after some days were judged anew, with those that have doubles in them; nothing where rows are more than most."""
-    reopened, by_day = set(days), _by_day(before)
+    reopened, by_day, there = set(days), _by_day(before), of.arrived.rows()
     while True:
-        coming = sum(of.arrived.rows.get(day, 0) for day in calendar.elsewhere(reopened, of.zone, back=True))
+        coming = sum(there.get(day, 0) for day in calendar.elsewhere(reopened, of.zone, back=True))
         if max(coming, sum(n for day, n in by_day.items() if day in reopened)) > most:
             return None
         piece, found = _piece(of, shelf, reopened)
@@ -191,7 +211,7 @@ def _piece(of: Growing, shelf: Shelf, days: set[str] | None) -> tuple[dict, pd.D
     name = f"{of.name}_{stamp}"
     wanted = None if days is None else calendar.elsewhere(days, of.zone, back=True)
     judged = of.judge(of.arrived.read(wanted), of.arrived.reach())
-    shelf.make(name, judged if days is None else judged.filter(calendar.among(judged.day, days)), of.order)
+    shelf.make(name, judged if days is None else judged.filter(calendar.among(judged.day, days)), of.order, of.key)
     of.check(shelf.open(name))
     found = of.facts_of(shelf.open(name))
     return {"name": name, "days": dict.fromkeys(sorted(set(found["day"].map(calendar.as_text))), stamp), "gone": []}, found
@@ -206,7 +226,11 @@ def _without(piece: dict, days: set[str]) -> dict:
 
 def _rows(open_: Callable[[str], Table], pieces: list[dict]) -> Table:
     """The rows of all pieces, each for the days for which it answers."""
-    parts = [_answered(open_(each["name"]), each["gone"]) for each in pieces]
+    return _level([_answered(open_(each["name"]), each["gone"]) for each in pieces])
+
+
+def _level(parts: list[Table]) -> Table:
+    """Tables under each other; what one lacks is missing there."""
     columns = {name: kind for part in parts for name, kind in part.schema().items()}
     level = [part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in columns.items()}) for part in parts]
     return ibis.union(*level) if len(level) > 1 else level[0]
@@ -240,9 +264,11 @@ def _days_of_doubles(before: dict, of: Growing, shelf: Shelf, piece: dict, reope
     others = [each for each in (_without(piece, reopened) for piece in before["pieces"]) if each["days"]]
     if of.key is None or not others:
         return set()
-    new, was = shelf.open(piece["name"]), _rows(shelf.open, before["pieces"])
-    was = was.filter(calendar.among(was.day, reopened))
-    ids = new.select(id=new[of.key]).union(was.select(id=was[of.key]))
+    ids = shelf.open(piece["name"]).select(id=_[of.key])
+    held = [each for each in before["pieces"] if reopened & set(each["days"])]
+    if held:
+        was = _rows(shelf.open, held)
+        ids = ids.union(was.filter(calendar.among(was.day, reopened)).select(id=was[of.key]))
     ids = ids.filter(ids.id.notnull())
     rest = _rows(shelf.open, others)
     return _days(rest.filter(rest[of.key].isin(ids.id)))
@@ -261,7 +287,7 @@ def _fewer(state: dict, of: Growing, shelf: Shelf) -> list[dict]:
     by_size = sorted(pieces, key=lambda each: (sum(by_day.get(day, 0) for day in each["days"]), each["name"]))
     small, large = by_size[:TOGETHER], by_size[TOGETHER:]
     name = f"{of.name}_{cache.digest([[each['name'], each['gone']] for each in small])}"
-    shelf.make(name, _rows(shelf.open, small), of.order)
+    shelf.make(name, _rows(shelf.open, small), of.order, of.key)
     one = {"name": name, "days": {day: stamp for each in small for day, stamp in each["days"].items()}, "gone": []}
     return [*large, one]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import ibis
 from ibis import _
@@ -36,13 +37,13 @@ def rolled(events: Grown, shelf: Shelf, playbook: Playbook, *, line: str, versio
 def _brought_up(events: Grown, shelf: Shelf, playbook: Playbook, line: str, version: str, note: str) -> dict:
     states = shelf.read(f"rollups_{line}_states") or []
     before = _whole(shelf.read(states[0][0]) if states else None, shelf)
-    since = _first_changed(before["stamps"], events.stamps) if before else calendar.NEVER
-    if since is None:
+    changed = _changed(before["stamps"], events.stamps) if before else {calendar.NEVER}
+    if not changed:
         state = {name: before[name] for name in UNITS}
     else:
         made = f"{line}_{version}"
-        state = {"activity": _days(events, shelf, playbook, before and before["activity"], since, f"activity_{made}")}
-        state["activity_week"] = _weeks(shelf, playbook, before and before["activity_week"], state["activity"], since, f"activity_week_{made}")
+        state = {"activity": _days(events, shelf, playbook, before and before["activity"], changed, f"activity_{made}")}
+        state["activity_week"] = _weeks(shelf, playbook, before and before["activity_week"], state["activity"], min(changed), f"activity_week_{made}")
     state = {name: _fewer(shelf, pieces, name) for name, pieces in state.items()} | {"stamps": dict(events.stamps)}
     shelf.write(note, state)
     succeeded(shelf, f"rollups_{line}", note, [*(piece["name"] for name in UNITS for piece in state[name]),
@@ -54,17 +55,25 @@ def _whole(state: dict | None, shelf: Shelf) -> dict | None:
     return state if state and shelf.has([piece["name"] for name in UNITS for piece in state[name]]) else None
 
 
-def _first_changed(old: dict[str, str], new: dict[str, str]) -> str | None:
-    """The first day that is not as it was; None where all are."""
-    return min((day for day in {*old, *new} if old.get(day) != new.get(day)), default=None)
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
+    """The days that are not as they were."""
+    return {day for day in {*old, *new} if old.get(day) != new.get(day)}
 
 
-def _days(events: Grown, shelf: Shelf, playbook: Playbook, before: list[dict] | None, since: str, name: str) -> list[dict]:
-    """Pieces of people's active days: those before a day stay, and one more is made from there on."""
-    stay = _cut(before or [], since)
-    rows = events.since(since) if stay else events.used
-    return [*stay, _made(shelf, name, rollups.activity(rows, playbook, earlier=_rows(shelf, stay, "day") if stay else None),
-                         since if stay else calendar.NEVER, "day")]
+def _days(events: Grown, shelf: Shelf, playbook: Playbook, before: list[dict] | None, changed: set[str], name: str) -> list[dict]:
+    """Pieces of people's active days: those before the first day changed stay, and one more is made from there on.
+
+    Events are read of the changed days alone; how many there were on the others is in the pieces before.
+    """
+    since = min(changed)
+    if before is None or since == calendar.NEVER:
+        return [_made(shelf, name, rollups.activity(rollups.active_days(events.used, playbook)), calendar.NEVER, "day")]
+    stay, after = _cut(before, since), [each for each in before if each["until"] > since]
+    rows = rollups.active_days(events.on(changed), playbook)
+    if after:
+        others = _rows(shelf, after, "day")
+        rows = rows.union(others.filter((others.day >= ibis.date(since)) & ~calendar.among(others.day, changed)).select(rows.columns))
+    return [*stay, _made(shelf, name, rollups.activity(rows, earlier=_rows(shelf, stay, "day") if stay else None), since, "day")]
 
 
 def _weeks(shelf: Shelf, playbook: Playbook, before: list[dict] | None, days: list[dict], since: str, name: str) -> list[dict]:

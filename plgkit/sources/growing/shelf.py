@@ -30,7 +30,7 @@ class Shelf:
     Attributes
     ----------
     make
-        Keep rows under a name, sorted, unless it is there already.
+        Keep rows under a name, sorted, unless it is there already; some may be looked for by a key.
     open, has
         A kept table by its name; and whether tables are all there.
     used, aside
@@ -46,7 +46,7 @@ class Shelf:
     """
 
     connection: ibis.BaseBackend
-    make: Callable[[str, Table, list[str]], None]
+    make: Callable[..., None]
     open: Callable[[str], Table]
     has: Callable[[list[str]], bool]
     used: Callable[[str], Table]
@@ -67,7 +67,7 @@ def in_folder(folder: Path, connection: ibis.BaseBackend) -> Shelf:
     attached: dict[str, dict[str, Table]] = {}
     lock = FileLock(folder / ".lock")
 
-    def make(name: str, rows: Table, order: list[str]) -> None:
+    def make(name: str, rows: Table, order: list[str], _key: str | None = None) -> None:
         final = folder / f"{name}.duckdb"
         if final.exists():
             return
