@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MILLIONS := 1 10 100
 SOURCES := $(shell find plgkit notebooks tests data docs bench -type f -not -path '*/__pycache__/*' -not -name '*.pyc' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -53,8 +54,9 @@ $(VENV)/ready-for-bench: requirements-bench.txt $(VENV)/ready-for-tests
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.txt
 	@touch $@
 
-bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios
-	@for each in reports sample measures engines ledger scores experiments growing; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
+bench: $(VENV)/ready-for-bench ## measure speed, side by side, as ratios (over an hour; MILLIONS=1 for small engines)
+	@for each in reports sample measures ledger scores experiments growing; do echo "== $$each"; $(BIN)/python bench/$$each.py || exit 1; done
+	@echo "== engines"; $(BIN)/python bench/engines.py --millions $(MILLIONS)
 
 simulate: $(VENV)/ready-for-tests ## hold intervals and aha candidates against the truth of many made-up companies
 	@$(BIN)/python bench/coverage.py --runs 500 --reference 3000 --work build/coverage

@@ -296,3 +296,10 @@ class ServerGone(ConnectionError):
     def __init__(self, said: str):
         super().__init__(f"The database went away while it was asked: {said.rstrip('.')}. "
                          "Run the same again when it is back: what was kept is whole.")
+
+
+class ServerAway(ServerGone):
+    """A database that does not answer when it is opened."""
+
+    def __init__(self, address: str, said: str):
+        ConnectionError.__init__(self, f"{address} does not answer: {said.rstrip('.')}. Is the address right? If it is, run the same again when the server is back.")

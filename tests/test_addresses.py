@@ -7,7 +7,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from plgkit.errors import BadSource
+from plgkit.errors import BadSource, ServerAway
 from plgkit.playbook import Playbook
 from plgkit.samples.tiny import AS_OF, PLAYBOOK, frames
 from plgkit.scorecard import scorecard
@@ -78,6 +78,13 @@ def test_rows_stay_in_the_database_and_the_measure_names_our_table(address, open
     ("postgres://ann:secret@db.example.com/shop", "The address of postgres://db.example.com/shop carries a password. Leave it out and set "
      "PGPASSWORD or PLGKIT_PASSWORD in the environment: addresses end up in logs."),
     ("snowflake://ann@account/db", "Snowflake needs a package that is not installed: python -m pip install 'plgkit[snowflake]'."),
+    ("sc://127.0.0.1:15002/;token=TOPSECRET", "The address of sc://127.0.0.1:15002/ carries a password. Leave it out and set SPARK_CONNECT_TOKEN or "
+     "PLGKIT_PASSWORD in the environment: addresses end up in logs."),
+    ("postgres://ann@db.example.com/shop?password=TOPSECRET", "The address of postgres://db.example.com/shop carries a password. Leave it out and set "
+     "PGPASSWORD or PLGKIT_PASSWORD in the environment: addresses end up in logs."),
+    ("postgres://ann@db.example.com/shop?shema=x", "The address of postgres://db.example.com/shop has the option 'shema', which PostgreSQL does not know. "
+     "Did you mean 'schema'?"),
+    ("clickhouse://db.example.com/shop?secure=maybe", "The option 'secure' is 'maybe'; expected one of: 1, true, yes, on, 0, false, no, off."),
     ("postgres://db:seven/shop", "The port of postgres://db is no number."),
     ("spark://local[2]/shop", "The address cannot be read: what stands in brackets is no machine. An address looks like "
      "postgres://ann@db.example.com/shop?schema=analytics.")])
@@ -89,11 +96,38 @@ def test_an_address_that_cannot_be_used_is_a_sentence(address, said):
 
 def test_a_password_is_taken_from_the_environment_and_never_printed(monkeypatch):
     monkeypatch.setenv("PGPASSWORD", "a-very-secret-word")
-    with pytest.raises(BadSource) as error:
+    with pytest.raises(ServerAway) as error:
         connect("postgres://ann@127.0.0.1:9/shop")
-    assert "could not be opened" in str(error.value)
+    assert str(error.value).startswith("postgres://127.0.0.1:9/shop does not answer: ")
+    assert str(error.value).endswith("Is the address right? If it is, run the same again when the server is back.")
     assert "secret-word" not in str(error.value)
     assert error.value.__cause__ is None
+
+
+def test_a_server_that_does_not_answer_is_another_exit_status_than_a_wrong_address(capsys):
+    from plgkit import cli
+
+    for address, status in [("postgres://ann@127.0.0.1:9/shop", 4), ("postgres://ann@127.0.0.1:9/shop?shema=x", 2)]:
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["check", address])
+        assert stop.value.code == status
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_names_and_options_of_an_address_reach_the_driver_as_they_are_meant(monkeypatch):
+    asked = []
+
+    def nobody_there(**given: object) -> None:
+        asked.append(given)
+        raise ConnectionRefusedError("nobody is there")
+
+    for name in ("postgres", "clickhouse"):
+        monkeypatch.setattr(getattr(ibis, name), "connect", nobody_there)
+    for address in ("postgres://ann%40corp.com@db/shop?sslmode=verify-full&schema=x", "clickhouse://ann%40corp.com@db/shop?secure=yes"):
+        with pytest.raises(ServerAway):
+            connect(address)
+    assert [(each["user"], each.get("sslmode"), each.get("schema"), each.get("secure")) for each in asked] == [
+        ("ann@corp.com", "verify-full", "x", None), ("ann@corp.com", None, None, True)]
 
 
 def test_duckdb_has_an_address_too(tmp_path):

@@ -165,6 +165,21 @@ def test_what_cannot_be_opened_says_why(tmp_path, source, message):
     assert str(caught.value).startswith(message.format(folder=tmp_path.name))
 
 
+@pytest.mark.parametrize("kind", ["csv.gz", "jsonl.gz"])
+def test_a_compressed_file_that_breaks_off_or_is_damaged_is_refused_and_read_when_it_is_whole(tmp_path, kind):
+    written(tmp_path, kind)
+    path = next(tmp_path.glob(f"events.{kind}"))
+    whole = path.read_bytes()
+    for part, what in [(whole[:-len(whole) // 2], "breaks off before its end"), (whole[:-8] + bytes(8), "is damaged (CRC check failed")]:
+        path.write_bytes(part)
+        with pytest.raises(BadSource) as caught:
+            connect(tmp_path, as_of=AS_OF, playbook=WORDS)
+        assert str(caught.value).startswith(f"events.{kind} {what}")
+        assert str(caught.value).endswith(", so that rows would be missing. Fetch it again; nothing of it was kept.")
+    path.write_bytes(whole)
+    assert len(connect(tmp_path, as_of=AS_OF, playbook=WORDS).run(connect(tmp_path, as_of=AS_OF, playbook=WORDS).events)) == 21
+
+
 def test_a_folder_without_tables_is_no_data(tmp_path):
     with pytest.raises(NoData) as caught:
         connect(tmp_path)

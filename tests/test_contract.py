@@ -38,7 +38,7 @@ COLUMNS = {
     "table": [],
 }
 COUNTED = ["numerator", "denominator", "immature", "n", "events", "people"]
-DIALECTS = ["duckdb", "postgres", "pyspark", "clickhouse", "snowflake", "bigquery", "trino"]
+DIALECTS = ["duckdb", "postgres", "pyspark", "clickhouse", "databricks", "snowflake", "bigquery", "trino"]
 WORDS = Playbook(**PLAYBOOK)
 DAY = "2026-05-20"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +134,9 @@ def read_raw(connection: ibis.BaseBackend, raw: str, files: list[Path], *, table
                         f"{', '.join(sorted(path.name for path in files))}. Name one kind in [tables.{table}].")
     if None in kinds:
         raise BadSource(f"{files[0].name!r} ends in nothing known. Known are: {', '.join(ENDINGS)}.")
+    for path in files:
+        if path.name.lower().endswith(".gz"):
+            _check_whole(path)
     reader = {"parquet": _parquet, "csv": _csv, "json": _json}[kinds.pop()]
     try:
         return reader(connection, raw, files)
@@ -139,6 +144,17 @@ def read_raw(connection: ibis.BaseBackend, raw: str, files: list[Path], *, table
         first = str(error).splitlines()[0]
         raise BadSource(f"{', '.join(path.name for path in files[:3])} could not be read as the table "
                         f"{table!r}: {first}") from error
+
+
+def _check_whole(path: Path) -> None:
+    """DuckDB takes the place where a compressed file breaks off for its end."""
+    try:
+        with gzip.open(path) as stream:
+            while stream.read(1 << 22):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        what = "breaks off before its end" if isinstance(error, EOFError) else f"is damaged ({error})"
+        raise BadSource(f"{path.name} {what}, so that rows would be missing. Fetch it again; nothing of it was kept.") from None
 
 
 def load_frame(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame | pyarrow.Table, source: TableMap) -> Loaded:
