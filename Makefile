@@ -37,7 +37,7 @@ test: $(VENV)/tests-passed ## run every test, also in real engines and a real br
 
 $(VENV)/tests-passed: $(VENV)/ready-for-tests $(SOURCES) Makefile
 	@echo "Running the tests: doctests, contracts on four engines, notebooks, reports in a browser."
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo "Comparing the notebooks with their kept outputs."
 	@$(BIN)/plgkit notebooks --check
 	@$(BIN)/python -m pytest -c notebooks/pytest.ini notebooks
