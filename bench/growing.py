@@ -1,7 +1,8 @@
 """What a day's new rows cost, by how long the history is: opening the data again after each of several days, against reading all anew.
 
 Seconds and processor time of `connect` in this process, the median of some days; a late row of the first day, and the same in PostgreSQL
-(`--postgres ADDRESS`, an empty database).
+(`--postgres ADDRESS`, an empty database) and in ClickHouse inside this process (`--clickhouse`). With `--settled DAYS` a database is asked
+about its last days only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from plgkit.playbook import Playbook
 from plgkit.sources.connect import connect
 
 PEOPLE = 5
@@ -30,16 +32,23 @@ def main() -> None:
     ask.add_argument("--events", type=int, default=10_000, help="events a day")
     ask.add_argument("--more", type=int, default=20, help="days that come one by one")
     ask.add_argument("--postgres", default=None, metavar="ADDRESS", help="also in this empty database")
+    ask.add_argument("--clickhouse", action="store_true", help="also in ClickHouse")
+    ask.add_argument("--settled", type=int, default=None, metavar="DAYS", help="days of a database that are looked at again; all by default")
     asked = ask.parse_args()
+    words = Playbook(data={"settled_after_days": asked.settled})
     print(f"{asked.events:,} events a day; seconds (of them processor time)\n")
     print("| where | history, days | read anew | a day more, median | slowest | late row of the first day | opened again |")
     print("|---|---|---|---|---|---|---|")
-    for where in ["files", *(["PostgreSQL"] if asked.postgres else [])]:
+    places = {"files": lambda folder: _in_files(folder)}
+    if asked.postgres:
+        places["PostgreSQL"] = lambda _folder: _in_postgres(asked.postgres, words)
+    if asked.clickhouse:
+        places["ClickHouse"] = lambda folder: _in_clickhouse(folder, words)
+    for where, place in places.items():
         for days in asked.days:
             with tempfile.TemporaryDirectory() as folder:
                 os.environ["PLGKIT_CACHE"] = f"{folder}/cache"
-                source = _in_files(Path(folder)) if where == "files" else _in_postgres(asked.postgres)
-                print(f"| {where} | {days:,} | " + " | ".join(measured(source, days, asked)) + " |", flush=True)
+                print(f"| {where} | {days:,} | " + " | ".join(measured(place(Path(folder)), days, asked)) + " |", flush=True)
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -58,12 +67,13 @@ def measured(source: tuple[Callable, Callable], days: int, asked: argparse.Names
     return [f"{one:.2f} ({two:.2f})" for one, two in (anew, middle, max(more), late, again)]
 
 
-def timed(source: str) -> tuple[float, float]:
+def timed(source: str, words: Playbook | None = None) -> tuple[float, float]:
     """Seconds and seconds of the processor that opening takes."""
     start, used = time.perf_counter(), time.process_time()
-    data = connect(source)
+    data = connect(source, playbook=words)
     found = time.perf_counter() - start, time.process_time() - used
-    data.connection.disconnect()
+    if data.connection.name != "clickhouse":  # That engine ends with its last connection.
+        data.connection.disconnect()
     return found
 
 
@@ -88,7 +98,7 @@ def _in_files(folder: Path) -> tuple[Callable, Callable]:
     return write, lambda: timed(str(folder / "source"))
 
 
-def _in_postgres(address: str) -> tuple[Callable, Callable]:
+def _in_postgres(address: str, words: Playbook) -> tuple[Callable, Callable]:
     """A table with an index on its time, in a database whose schemas are emptied first."""
     import ibis
 
@@ -108,7 +118,29 @@ def _in_postgres(address: str) -> tuple[Callable, Callable]:
                         copy.write_row(row)
         place.con.commit()
 
-    return write, lambda: timed(address)
+    return write, lambda: timed(address, words)
+
+
+def _in_clickhouse(folder: Path, words: Playbook) -> tuple[Callable, Callable]:
+    """A table by person and time, in databases that are emptied first."""
+    import logging
+
+    import ibis
+
+    logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
+    place = ibis.clickhouse.connect(dsn="chdb://memory", interface="chdb")
+    for text in ("DROP DATABASE IF EXISTS plgkit_kept", "DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop",
+                 "CREATE TABLE shop.events (user_id String, event String, occurred_at DateTime64(6, 'UTC'), event_id String, properties String) "
+                 "ENGINE = MergeTree ORDER BY (user_id, occurred_at)"):
+        place.raw_sql(text)
+
+    def write(first: int, last: int, events: int) -> None:
+        duckdb.sql(f"COPY ({rows(first, last, events)}) TO '{folder}/some.parquet'")
+        place.raw_sql(f"DELETE FROM shop.events WHERE occurred_at >= toDateTime('2022-01-01', 'UTC') + INTERVAL {first} DAY "
+                      f"AND occurred_at < toDateTime('2022-01-01', 'UTC') + INTERVAL {last} DAY")
+        place.raw_sql(f"INSERT INTO shop.events SELECT * FROM file('{folder}/some.parquet', Parquet)")
+
+    return write, lambda: timed("chdb://memory/shop", words)
 
 
 if __name__ == "__main__":
