@@ -25,24 +25,24 @@ from plgkit.sources.growing import pieces, shelf
 START = dt.datetime(2025, 3, 6)
 
 
-def rows_of(draw: random.Random, day: int, number: int) -> pd.DataFrame:
+def rows_of(draw: random.Random, day: int, number: int, ids: int = 400) -> pd.DataFrame:
     """A day's events: some of people not known, some with an id that another day may have too, some without a time."""
     made = []
     for _ in range(number):
         moment = START + dt.timedelta(days=day, seconds=draw.randrange(86_400))
         made.append((f"p{draw.randrange(9)}", draw.choice(["opened", "shared", "signed_in"]), None if draw.random() < 0.03 else moment,
-                     f"e{draw.randrange(400)}" if draw.random() < 0.8 else None))
+                     f"e{draw.randrange(ids)}" if draw.random() < 0.8 else None))
     return pd.DataFrame(made, columns=["user_id", "event", "occurred_at", "event_id"]).astype({"occurred_at": "datetime64[us]"})
 
 
-def change(draw: random.Random, days: dict[int, pd.DataFrame], users: pd.DataFrame) -> pd.DataFrame:
+def change(draw: random.Random, days: dict[int, pd.DataFrame], users: pd.DataFrame, ids: int = 400) -> pd.DataFrame:
     """One thing that happens to a source: a day comes, rows come late, rows go, people become known, or are left out."""
     what = draw.choice(["day", "day", "day", "late", "gone", "known", "left", "moved"])
     some_day = draw.choice(sorted(days))
     if what == "day":
-        days[max(days) + draw.choice([1, 1, 3])] = rows_of(draw, max(days) + 1, draw.randrange(1, 30))
+        days[max(days) + draw.choice([1, 1, 3])] = rows_of(draw, max(days) + 1, draw.randrange(1, 30), ids)
     elif what == "late":
-        days[some_day] = pd.concat([days[some_day], rows_of(draw, some_day, 2)], ignore_index=True)
+        days[some_day] = pd.concat([days[some_day], rows_of(draw, some_day, 2, ids)], ignore_index=True)
     elif what == "gone" and len(days) > 2:
         del days[some_day]
     elif what == "moved":
@@ -89,12 +89,12 @@ def write(folder: Path, days: dict[int, pd.DataFrame], users: pd.DataFrame | Non
 
 @pytest.mark.parametrize("kind", ["parquet", "one parquet", "csv"])
 @settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(seed=some.integers(0, 10**6), with_users=some.booleans(), duplicates=some.sampled_from(["event_id", "event_id", "exact", "keep"]),
+@given(seed=some.integers(0, 10**6), ids=some.sampled_from([60, 400, 4000]), with_users=some.booleans(), duplicates=some.sampled_from(["event_id", "event_id", "exact", "keep"]),
        zone=some.sampled_from(["America/New_York", "UTC", "Asia/Kolkata"]))
-def test_a_source_that_grew_is_kept_as_if_it_were_read_for_the_first_time(tmp_path_factory, kind, seed, with_users, duplicates, zone):
+def test_a_source_that_grew_is_kept_as_if_it_were_read_for_the_first_time(tmp_path_factory, kind, seed, ids, with_users, duplicates, zone):
     draw, here = random.Random(seed), tmp_path_factory.mktemp("growing")
     words = Playbook(product={"time_zone": zone}, data={"duplicates": duplicates})
-    days = {day: rows_of(draw, day, 20) for day in range(6)}
+    days = {day: rows_of(draw, day, 20, ids) for day in range(6)}
     users = pd.DataFrame({"user_id": [f"p{number}" for number in range(7)], "signed_up_at": START, "is_internal": False})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "MANY", 3)
@@ -108,7 +108,7 @@ def test_a_source_that_grew_is_kept_as_if_it_were_read_for_the_first_time(tmp_pa
                 again.setattr(pieces, "AT_ONCE", 10**9)
                 again.setenv("PLGKIT_CACHE", str(here / f"anew_{step}"))
                 same(grown, connect(here / "source", playbook=words))
-            users = change(draw, days, users)
+            users = change(draw, days, users, ids)
 
 
 def test_a_database_that_grew_is_kept_as_if_it_were_read_for_the_first_time(server):
@@ -195,6 +195,24 @@ def test_days_that_are_as_they_were_are_not_judged_again(tmp_path, monkeypatch):
     sizes = sorted(_rows_in(path) for path in new)
     assert data.version != again.version
     assert sizes == [10, 185], "the two new days for the first playbook, everything for the second"
+
+
+def test_rows_sent_again_on_the_next_day_open_two_days_however_long_the_chain(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "cache"))
+    draw = random.Random(4)
+    days = {day: rows_of(draw, day, 20).dropna(subset="occurred_at").assign(event_id=lambda rows, day=day: [f"{day}-{place}" for place in rows.index])
+            for day in range(12)}
+    for day in range(1, 12):  # Each day holds a row of the day before, too.
+        days[day] = pd.concat([days[day], days[day - 1].iloc[:1].assign(occurred_at=START + dt.timedelta(days=day, hours=1))], ignore_index=True)
+    write(tmp_path / "source", {day: rows for day, rows in days.items() if day < 11}, None, kind="parquet")
+    connect(tmp_path / "source")
+    before = {path.name for path in (tmp_path / "cache").rglob("events_*.duckdb")}
+    write(tmp_path / "source", days, None, kind="parquet")
+    grown = connect(tmp_path / "source")
+    new = [_rows_in(path) for path in (tmp_path / "cache").rglob("events_*.duckdb") if path.name not in before]
+    assert new == [len(days[10]) + len(days[11])]
+    monkeypatch.setenv("PLGKIT_CACHE", str(tmp_path / "anew"))
+    same(grown, connect(tmp_path / "source"))
 
 
 def test_an_opening_that_is_killed_at_any_moment_leaves_nothing_that_the_next_one_takes_for_whole(tmp_path, monkeypatch):

@@ -152,7 +152,7 @@ def _bring_up(of: Growing, shelf: Shelf, note: str) -> None:
 
 
 def _at_once(of: Growing, shelf: Shelf, days: set[str] | None) -> dict:
-    piece, found = _piece(of, shelf, days)
+    piece, found = _piece(of, shelf, days, days)
     return {"pieces": [piece], "facts": facts.as_text(found)}
 
 
@@ -181,22 +181,40 @@ def _with_days(before: dict, of: Growing, shelf: Shelf, people: str | None) -> d
 
 
 def _judged_anew(before: dict, of: Growing, shelf: Shelf, days: set[str], most: float) -> dict | None:
-    """The state after some days were judged anew, with those that have doubles in them; nothing where rows are more than most."""
-    reopened, by_day, there = set(days), _by_day(before), of.arrived.rows()
-    while True:
-        coming = sum(there.get(day, 0) for day in calendar.elsewhere(reopened, of.zone, back=True))
-        if max(coming, sum(n for day, n in by_day.items() if day in reopened)) > most:
+    """The state after some days were judged anew; nothing where rows are more than most.
+
+    Where rows of other days are doubles of theirs, the days on which such rows lie are judged once more, beside all days on which
+    doubles of any of their rows lie. Those stay as they are: which of their rows is the first does not depend on what has changed.
+    """
+    if _rows_read(before, of, days) > most:
+        return None
+    state, piece = _with_piece(before, of, shelf, days, days)
+    there, here = _days_of_doubles(before, of, shelf, piece, days)
+    if there:
+        again = there | here
+        beside = _days_sharing(state, of, shelf, again)
+        if _rows_read(state, of, again | beside) > most:
             return None
-        piece, found = _piece(of, shelf, reopened)
-        more = _days_of_doubles(before, of, shelf, piece, reopened) - reopened
-        if not more:
-            break
-        shelf.drop({piece["name"]})
-        reopened |= more
-    pieces = [each for each in [*(_without(each, reopened) for each in before["pieces"]), piece] if each["days"]]
+        state, _again = _with_piece(state, of, shelf, again, again | beside)
+        if piece["name"] not in [each["name"] for each in state["pieces"]]:
+            shelf.drop({piece["name"]})
+    return state if state["pieces"] else None
+
+
+def _rows_read(state: dict, of: Growing, days: set[str]) -> int:
+    """Rows that judging some days reads, or that were there before."""
+    there, by_day = of.arrived.rows(), _by_day(state)
+    coming = sum(there.get(day, 0) for day in calendar.elsewhere(days, of.zone, back=True))
+    return max(coming, sum(n for day, n in by_day.items() if day in days))
+
+
+def _with_piece(before: dict, of: Growing, shelf: Shelf, days: set[str], read: set[str]) -> tuple[dict, dict]:
+    """The state after a new piece answers for some days, which were judged beside others that are read; and the piece."""
+    piece, found = _piece(of, shelf, days, read)
+    pieces = [each for each in [*(_without(each, days) for each in before["pieces"]), piece] if each["days"]]
     known = facts.from_text(before["facts"])
-    staying = known[~known["day"].map(calendar.as_text).isin(reopened)]
-    return {"pieces": pieces, "facts": facts.as_text(facts.together([staying, found]))} if pieces else None
+    staying = known[~known["day"].map(calendar.as_text).isin(days)]
+    return {"pieces": pieces, "facts": facts.as_text(facts.together([staying, found]))}, piece
 
 
 def _by_day(state: dict) -> dict[str, int]:
@@ -205,11 +223,11 @@ def _by_day(state: dict) -> dict[str, int]:
     return known.assign(day=known["day"].map(calendar.as_text)).groupby("day")["n"].sum().to_dict()
 
 
-def _piece(of: Growing, shelf: Shelf, days: set[str] | None) -> tuple[dict, pd.DataFrame]:
-    """Judge the rows of some days, or of all, and keep them."""
-    stamp = cache.digest(of.line, of.version, sorted(days) if days is not None else None)
+def _piece(of: Growing, shelf: Shelf, days: set[str] | None, read: set[str] | None) -> tuple[dict, pd.DataFrame]:
+    """Judge the rows of some days, or of all, and keep them; others are read for the doubles among them."""
+    stamp = cache.digest(of.line, of.version, *(sorted(each) if each is not None else None for each in (days, read)))
     name = f"{of.name}_{stamp}"
-    wanted = None if days is None else calendar.elsewhere(days, of.zone, back=True)
+    wanted = None if read is None else calendar.elsewhere(read, of.zone, back=True)
     judged = of.judge(of.arrived.read(wanted), of.arrived.reach())
     shelf.make(name, judged if days is None else judged.filter(calendar.among(judged.day, days)), of.order, of.key)
     of.check(shelf.open(name))
@@ -259,19 +277,31 @@ def _days_of_people(before: dict, of: Growing, shelf: Shelf, people: str | None)
     return _days(rows.filter(rows.user_id.isin(other.user_id)))
 
 
-def _days_of_doubles(before: dict, of: Growing, shelf: Shelf, piece: dict, reopened: set[str]) -> set[str]:
-    """The days on which rows lie that say the same as rows of the days judged anew, as these are or as they were."""
-    others = [each for each in (_without(piece, reopened) for piece in before["pieces"]) if each["days"]]
+def _days_of_doubles(before: dict, of: Growing, shelf: Shelf, piece: dict, days: set[str]) -> tuple[set[str], set[str]]:
+    """The other days on which rows lie that say the same as rows of these days, as these are or as they were; and those of the piece."""
+    others = [each for each in (_without(piece, days) for piece in before["pieces"]) if each["days"]]
     if of.key is None or not others:
-        return set()
-    ids = shelf.open(piece["name"]).select(id=_[of.key])
-    held = [each for each in before["pieces"] if reopened & set(each["days"])]
-    if held:
-        was = _rows(shelf.open, held)
-        ids = ids.union(was.filter(calendar.among(was.day, reopened)).select(id=was[of.key]))
-    ids = ids.filter(ids.id.notnull())
-    rest = _rows(shelf.open, others)
-    return _days(rest.filter(rest[of.key].isin(ids.id)))
+        return set(), set()
+    rest, new = _rows(shelf.open, others), shelf.open(piece["name"])
+    ids = new.select(id=new[of.key])
+    if any(days & set(each["days"]) for each in before["pieces"]):
+        ids = ids.union(_on(before, shelf, days).select(id=_[of.key]))
+    there = _days(rest.filter(rest[of.key].isin(ids.filter(ids.id.notnull()).id)))
+    if not there:
+        return set(), set()
+    met = _on({"pieces": others}, shelf, there).select(id=_[of.key])
+    return there, _days(new.filter(new[of.key].isin(met.filter(met.id.notnull()).id)))
+
+
+def _days_sharing(state: dict, of: Growing, shelf: Shelf, days: set[str]) -> set[str]:
+    """The other days on which doubles of rows of these days lie."""
+    ids, rows = _on(state, shelf, days).select(id=_[of.key]), _rows(shelf.open, state["pieces"])
+    return _days(rows.filter(rows[of.key].isin(ids.filter(ids.id.notnull()).id))) - days
+
+
+def _on(state: dict, shelf: Shelf, days: set[str]) -> Table:
+    """All rows of some days."""
+    return _rows(shelf.open, [each for each in state["pieces"] if days & set(each["days"])]).filter(calendar.among(_.day, days))
 
 
 def _days(rows: Table) -> set[str]:
