@@ -311,3 +311,16 @@ def test_one_row_that_a_query_stumbles_over_costs_itself_only(tmp_path, monkeypa
     done = import_export("posthog", export, out=tmp_path / "out")
     assert table(tmp_path / "out", "events")["event_id"].tolist() == ["a", "c", "d"]
     assert list(done.set_aside) == ["it cannot be read: Conversion Error: Could not convert string 'three' to INT32"]
+
+
+def test_rows_that_came_twice_are_counted_by_month_whether_or_not_the_month_is_written_again(tmp_path):
+    export, out = lines(tmp_path / "export", [moved("a"), moved("a"), moved("b", 2), moved("c") | {"timestamp": "2026-04-01T10:00:00+00:00"}]), tmp_path / "out"
+    import_export("posthog", export, out=out)
+    assert doubles(out) == {"2026-03": 1, "2026-04": 0}
+    lines(export, [moved("c", plan="paid") | {"timestamp": "2026-04-01T10:00:00+00:00"}], "later.jsonl")
+    import_export("posthog", export, out=out)
+    assert doubles(out) == {"2026-03": 1, "2026-04": 1}
+
+
+def doubles(out: Path) -> dict[str, int]:
+    return json.loads((out / ".import" / "gathered.json").read_text())["doubles"]["events"]

@@ -27,12 +27,12 @@ def gather(connection: duckdb.DuckDBPyConnection, staged: Path, out: Path) -> di
     before = kept_state(staged / DONE)
     _views(connection, parts, _readers(staged))
     facts = _identity(connection)
-    state: dict[str, Any] = {"identity": facts, "rows": {}, "months": {}}
+    state: dict[str, Any] = {"identity": facts, "rows": {}, "doubles": {}, "months": {}}
     for table in ("users", "accounts", "exposures", "surveys", "subscription_periods", "invoice_lines"):
         rows = _written(connection, _QUERIES[table], out / f"{table}.parquet")
         if rows:
             state["rows"][table] = rows
-    state["months"] = _by_month(connection, parts.get("seen", []), out, before.get("months", {}))
+    state["months"], state["doubles"]["events"] = _by_month(connection, parts.get("seen", []), out, before)
     for table, months in state["months"].items():
         if rows := sum(rows for _, rows in months.values()):
             state["rows"][table] = rows
@@ -183,21 +183,22 @@ def _month_query(table: str, files: list[Path], first: str, last: str) -> str:
             "GROUP BY e.anonymous_id, coalesce(e.session_id, CAST(e.occurred_at AS DATE)::VARCHAR) ORDER BY ALL")
 
 
-def _find_twice(connection: duckdb.DuckDBPyConnection, files: list[Path], first: str, last: str) -> None:
-    """Where the rows of a month stand that came before in another one: the last received counts, then the longest."""
+def _find_twice(connection: duckdb.DuckDBPyConnection, files: list[Path], first: str, last: str) -> int:
+    """Where the rows of a month stand that came before in another one, and how many: the last received counts, then the longest."""
     rows = (f"(SELECT * FROM read_parquet({_listed(files)}, filename = true, file_row_number = true) "
             f"WHERE occurred_at >= TIMESTAMP '{first}' AND occurred_at < TIMESTAMP '{last}')")
     _run(connection, f"CREATE OR REPLACE TEMP TABLE several AS SELECT event_id FROM {rows} GROUP BY 1 HAVING count(*) > 1")
     columns = ", ".join(f'"{name}"' for name in STAGED["events"])
-    _run(connection, f"""
+    return _run(connection, f"""
         CREATE OR REPLACE TEMP TABLE twice AS SELECT filename, file_row_number FROM (
         SELECT filename, file_row_number, row_number() OVER (PARTITION BY event_id ORDER BY received_at DESC NULLS LAST, long DESC NULLS LAST, marks DESC) AS place
         FROM (SELECT filename, file_row_number, event_id, received_at, length(properties) AS long, hash({columns}) AS marks
-              FROM {rows} SEMI JOIN several USING (event_id))) WHERE place > 1""")
+              FROM {rows} SEMI JOIN several USING (event_id))) WHERE place > 1""")[0][0]
 
 
-def _by_month(connection: duckdb.DuckDBPyConnection, seen: list[Path], out: Path, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Events and visits, one file a month each; a month whose rows and people are as they were is left alone."""
+def _by_month(connection: duckdb.DuckDBPyConnection, seen: list[Path], out: Path,
+              was: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """Events and visits, one file a month each, and how many rows came twice; a month whose rows and people are as they were is left alone."""
     months = connection.execute(f"""
         SELECT month, CAST(sum(CAST(e.facts AS HUGEINT)) AS VARCHAR) || '|' || CAST(sum(CAST(hash(e.known_id, e.anonymous_id, k.person, a.person) AS HUGEINT)) AS VARCHAR)
         FROM seen e {_VISITOR_OF} GROUP BY 1 ORDER BY 1""").fetchall()
@@ -208,25 +209,27 @@ def _by_month(connection: duckdb.DuckDBPyConnection, seen: list[Path], out: Path
             files.setdefault(month, []).append(path.with_name(path.name.replace("seen-", "events-", 1)))
     anybody = str(connection.execute("SELECT anybody FROM named").fetchone())
     made: dict[str, Any] = {"events": {}, "visits": {}}
+    before, twice, doubles = was.get("months", {}), was.get("doubles", {}).get("events", {}), {}
     for month, facts in months:
         name = hashlib.sha256(f"{facts}|{anybody}".encode()).hexdigest()[:16]
-        if all(_stands(out, table, month, name, before) for table in made):
+        if month in twice and all(_stands(out, table, month, name, before) for table in made):
+            doubles[month] = twice[month]
             for table in made:
                 made[table][month] = before[table][month]
             continue
         first, last = f"{month}-01", _after(month)
-        _find_twice(connection, files[month], first, last)
+        doubles[month] = _find_twice(connection, files[month], first, last)
         for table in made:
             path = out / table / f"{month}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             made[table][month] = [name, _written(connection, _month_query(table, files[month], first, last), path)]
     for table in made:
         for path in (out / table).glob("*.parquet"):
-            if not made[table].get(path.stem, [name, 0])[1]:
+            if not made[table].get(path.stem, ["", 0])[1]:
                 path.unlink()
         with contextlib.suppress(OSError):
             (out / table).rmdir()
-    return made
+    return made, doubles
 
 
 def _stands(out: Path, table: str, month: str, name: str, before: Mapping[str, Any]) -> bool:
