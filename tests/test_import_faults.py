@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plgkit.errors import BadSource, Busy, DiskFull, NoData, PlgkitError
-from plgkit.readers import KINDS, import_export, rows
+from plgkit.readers import KINDS, import_export, rows, staging
 from plgkit.readers import posthog as reader
 
 NEVER_CLOSED = "it opens a quotation mark that is never closed"
@@ -229,6 +229,32 @@ def test_killed_at_any_moment_the_next_run_finishes_the_same_bytes(tmp_path):
     assert killed
     import_export("posthog", export, out=out)
     assert written(out) == written(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_killed_between_two_writes_a_file_that_grew_since_is_read_as_if_nothing_had_been(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "BATCH_ROWS", 4)
+    every = [moved(f"{number}", 1 + number) | ({"uuid": None} if number == 1 else {}) for number in range(9)]
+    export, out, real, calls = lines(tmp_path / "export", every[:7]), tmp_path / "out", staging._in_one_step, []
+
+    def killed(*write):
+        calls.append(write)
+        if len(calls) > place:
+            raise Killed
+        real(*write)
+
+    monkeypatch.setattr(staging, "_in_one_step", killed)
+    with pytest.raises(Killed):
+        import_export("posthog", export, out=out)
+    monkeypatch.setattr(staging, "_in_one_step", real)
+    lines(export, every)
+    for name in ("out", "undisturbed"):
+        import_export("posthog", export, out=tmp_path / name)
+    assert written(out) == written(tmp_path / "undisturbed")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
 
 
 def test_what_was_broken_off_goes_on_where_it_was(tmp_path, monkeypatch):

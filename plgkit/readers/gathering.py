@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from plgkit.readers.feeds import KINDS, STAGED, Reader, reader
 from plgkit.readers.identity import Link, people
-from plgkit.readers.staging import SEEN, in_one_step, kept_state
+from plgkit.readers.staging import SEEN, counted, in_one_step, kept_state
 
 DONE = "gathered.json"
 _GROUP = 20_480
@@ -45,11 +45,10 @@ def _readers(staged: Path) -> list[Reader]:
 
 
 def _parts(staged: Path) -> dict[str, list[Path]]:
-    """The staged files of each table, by name."""
+    """The staged files that count, by table."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(staged.glob("*/*/*.parquet")):
-        if not path.name.startswith("."):
-            found.setdefault(path.name.rsplit("-", 2)[0], []).append(path)
+    for path in counted(staged):
+        found.setdefault(path.name.rsplit("-", 2)[0], []).append(path)
     return found
 
 

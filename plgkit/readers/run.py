@@ -140,7 +140,9 @@ def _check_zone(made_by: Reader, zone: str) -> None:
 
 def _set_aside(connection, staged: Path, target: Path) -> dict[str, int]:
     """Every line that is no row, with its file and the reason, as a CSV; how many for each reason."""
-    files = sorted(each for each in staged.glob("*/*/rejected-*.parquet") if not each.name.startswith("."))
+    from plgkit.readers.staging import counted
+
+    files = [each for each in counted(staged) if each.name.startswith("rejected-")]
     path = target / SET_ASIDE
     if not files:
         path.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ _OF_ROWS = (duckdb.DataError, duckdb.InvalidInputException)
 """What a query raises because of a row, and not because of the machine."""
 _NAME = made_id("event", "occurred_at", "known_id", "anonymous_id", "properties")
 _WITHIN = re.compile(r"TRY\(json_extract_string\((\w+), ('\$\.\"[^\"']+\"')\)\)")
+_STAGED_FILE = re.compile(r"[a-z_]+-(\d+)[ab]*-\d+\.parquet")
 SEEN = {"month": "VARCHAR", "known_id": "VARCHAR", "anonymous_id": "VARCHAR", "account_id": "VARCHAR", "first_at": "TIMESTAMP",
         "last_at": "TIMESTAMP", "channel": "VARCHAR", "channel_at": "TIMESTAMP", "facts": "BIGINT"}
 """Who did something in a month, since when, and how they came: what there is to know without reading the events again."""
@@ -54,8 +55,8 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
           tell: Callable[[int], None] = lambda rows: None, *, zone: str = "UTC") -> dict[str, Any]:
     """Read a piece into `folder`, unless that is done; what was read, by table, and what was set aside.
 
-    Every batch is a file of its own that appears in one step, before the state that says so: whoever is killed
-    in between reads that batch again, and nothing is there twice.
+    Every batch is a file of its own that appears in one step, before the state that says so: what the state does not
+    list counts nowhere, so that whoever is killed in between reads that batch again, and nothing is there twice.
     """
     home = folder / piece.digest
     state = _state(home)
@@ -65,8 +66,9 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
         # Under its name of then nothing of it was known; some sorts of rows are known by their file's name.
         state = _fresh() | {"names": state["names"]}
     home.mkdir(parents=True, exist_ok=True)
-    if not state["batches"]:
-        for path in home.glob("*.parquet"):
+    in_one_step(home / STATE, state)
+    for path in [*home.glob("*.parquet")]:
+        if _batch_of(path) >= len(state["batches"]):
             path.unlink()
     state["file"], state["names"] = piece.name, sorted({*state["names"], piece.name})
     connection.execute(f"CREATE OR REPLACE TEMP TABLE told AS SELECT '{zone}' AS zone")
@@ -89,6 +91,21 @@ def _state(home: Path) -> dict[str, Any]:
 
 def _fresh() -> dict[str, Any]:
     return {"format": FORMAT, "file": "", "names": [], "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
+
+
+def counted(staged: Path) -> list[Path]:
+    """The staged files that count: those of batches that the state of their piece lists; what a killed run left behind is none."""
+    found = []
+    for state in sorted(staged.glob(f"*/*/{STATE}")):
+        whole = len(kept_state(state).get("batches", ()))
+        found += [path for path in sorted(state.parent.glob("*.parquet")) if _batch_of(path) < whole]
+    return found
+
+
+def _batch_of(path: Path) -> float:
+    """The number of the batch that a staged file is of: `events-00003ab-0.parquet` is of the fourth."""
+    named = _STAGED_FILE.fullmatch(path.name)
+    return int(named[1]) if named else float("inf")
 
 
 def kept_state(path: Path) -> dict[str, Any]:
