@@ -129,6 +129,17 @@ def test_mixpanel_counts_in_the_projects_zone_where_it_is_told(tmp_path):
     assert str(told.value) == "times_in is 'US/Pacific'; expected nothing: the times of Amplitude are UTC."
 
 
+def test_a_folder_keeps_to_the_zone_it_was_begun_with(tmp_path):
+    export = lines(tmp_path / "export", [mixpanel("Paid", 1593561600, "ann", "i1")])
+    out = brought("mixpanel", export, tmp_path)
+    lines(export, [mixpanel("Paid", 1593561600, "ann", "i1"), mixpanel("Paid", 1593561700, "ann", "i2")], "later.jsonl")
+    with pytest.raises(BadParameter) as told:
+        import_export("mixpanel", export, out=out, times_in="US/Pacific")
+    assert str(told.value) == (f"times_in is 'US/Pacific'; expected UTC, in which the times of Mixpanel in {out} were read so far. "
+                               "For US/Pacific import everything into another folder.")
+    assert import_export("mixpanel", export, out=out).tables["events"] == 2
+
+
 def test_mixpanel_joins_identities_as_they_are_exported(tmp_path):
     rows = [mixpanel("Landed", 1602611000, "ann", "i1", **{"$device_id": "dev1", "$distinct_id_before_identity": "dev1", "$current_url": "/", "utm_source": "google", "utm_medium": "cpc"}),
             mixpanel("$identify", 1602611311, "ann", "i2", **{"$identified_id": "ann", "$anon_id": "dev1"}),

@@ -350,3 +350,41 @@ def test_rows_that_came_twice_are_counted_by_month_whether_or_not_the_month_is_w
 
 def doubles(out: Path) -> dict[str, int]:
     return json.loads((out / ".import" / "gathered.json").read_text())["doubles"]["events"]
+
+
+def test_a_folder_of_another_kind_is_a_sentence_and_changes_nothing(tmp_path):
+    out = tmp_path / "out"
+    import_export("posthog", lines(tmp_path / "export", [moved("a"), "no row"]), out=out)
+    before, staged = written(out), sorted(path for path in out.rglob("*.parquet"))
+    other = lines(tmp_path / "other", [{"event_type": "opened", "device_id": "d", "event_time": "2026-03-01 10:00:00"}] * 3)
+    with pytest.raises(NoData) as told:
+        import_export("posthog", other, out=out)
+    assert str(told.value) == f"Nothing in {other} could be read as an export of PostHog (3 rows: its columns are those of no known row). {out} is as it was."
+    assert (written(out), sorted(out.rglob("*.parquet"))) == (before, staged)
+    nothing_new = lines(tmp_path / "nothing", [])
+    assert import_export("posthog", nothing_new, out=out).read == 0, "a day without events is none of another kind"
+
+
+def test_a_line_mended_in_its_file_no_longer_stands_aside_and_one_of_another_file_still_does(tmp_path):
+    export, out = tmp_path / "export", tmp_path / "out"
+    lines(export, [moved("a"), '{"uuid": "b', moved("c")])
+    lines(export, [moved("x"), "lost"], "other.jsonl")
+    import_export("posthog", export, out=out)
+    lines(export, [moved("a"), moved("b"), moved("c"), "new"])
+    lines(export, [moved("y"), moved("z")], "other.jsonl")
+    import_export("posthog", export, out=out)
+    aside = pd.read_csv(out / "set_aside.csv")
+    assert aside[["file", "line", "row"]].to_numpy().tolist() == [["events.jsonl", 4, "new"], ["other.jsonl", 2, "lost"]]
+
+
+def test_a_file_that_broke_off_is_whole_once_it_comes_under_another_name(tmp_path):
+    draw = random.Random(1)
+    every = [moved(f"{number}", 1 + number % 28, text=f"{draw.getrandbits(600):x}") for number in range(300)]
+    whole = gzip.compress("\n".join(map(json.dumps, every)).encode())
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "cut.jsonl.gz").write_bytes(whole[:len(whole) // 2])
+    assert import_export("posthog", export, out=tmp_path / "out").set_aside
+    (export / "whole.jsonl.gz").write_bytes(whole)
+    done = import_export("posthog", export, out=tmp_path / "out")
+    assert (done.tables["events"], done.set_aside) == (300, {})

@@ -17,7 +17,7 @@ from typing import IO, Any
 from plgkit.errors import NoData
 
 LONGEST_LINE = 32_000_000
-BREAKS_OFF = "the file breaks off here"
+BREAKS_OFF, NOT_WHOLE = "the file breaks off here", "the file is no whole Parquet file"
 TEXTS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError)
 """What reading a damaged file may raise."""

@@ -10,7 +10,7 @@ from typing import Any
 from plgkit.readers.cells import of_csv
 from plgkit.readers.documents import LONGEST_DOCUMENT, as_object, as_text, is_document, of_document, of_lines
 from plgkit.readers.feeds import Reader
-from plgkit.readers.pieces import Piece, Row
+from plgkit.readers.pieces import NOT_WHOLE, Piece, Row
 
 BATCH_ROWS, BATCH_BYTES = 40_000, 24_000_000
 
@@ -75,7 +75,7 @@ def _of_parquet(piece: Piece, after: int) -> Iterator[Batch]:
             yield _gathered_rows(range(first + 1, number + 1), rows.to_pylist())
     except Exception as error:
         if number + 1 > after:
-            yield Batch([], [], [(number + 1, f"the file is no whole Parquet file ({str(error).splitlines()[0][:200] or type(error).__name__}); "
+            yield Batch([], [], [(number + 1, f"{NOT_WHOLE} ({str(error).splitlines()[0][:200] or type(error).__name__}); "
                                   "bring the whole file and import again", "")], number + 1)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,11 +18,11 @@ import pyarrow.parquet as pq
 
 from plgkit.readers.feeds import Feed, Reader
 from plgkit.readers.phrases import listed, made_id
-from plgkit.readers.pieces import BREAKS_OFF, Piece
+from plgkit.readers.pieces import BREAKS_OFF, NOT_WHOLE, Piece
 from plgkit.readers.rows import Batch, batches
 
 STATE = "state.json"
-FORMAT = "3"
+FORMAT = "4"
 """Raised where staged files of an earlier plgkit would be read wrongly."""
 REJECTED = {"file": "VARCHAR", "line": "BIGINT", "reason": "VARCHAR", "row": "VARCHAR"}
 _LONGEST_ROW = 300
@@ -60,11 +62,13 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
     """
     home = folder / piece.digest
     state = _state(home)
-    if state["whole"] and (any(map(any, (each.values() for each in state["batches"]))) or piece.name in state["names"]):
+    if state["whole"] and (fits(state) or piece.name in state["names"]):
         return state
     if state["whole"]:
         # Under its name of then nothing of it was known; some sorts of rows are known by their file's name.
         state = _fresh() | {"names": state["names"]}
+    if not state["batches"]:
+        state |= {"zone": zone, "begun": time.time_ns()}
     home.mkdir(parents=True, exist_ok=True)
     in_one_step(home / STATE, state)
     for path in [*home.glob("*.parquet")]:
@@ -73,15 +77,24 @@ def stage(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, f
     state["file"], state["names"] = piece.name, sorted({*state["names"], piece.name})
     connection.execute(f"CREATE OR REPLACE TEMP TABLE told AS SELECT '{zone}' AS zone")
     for batch in batches(piece, reader, after=state["done"]):
-        counts, rejected = _batch(connection, reader, piece, batch, home, f"{len(state['batches']):05d}")
+        counts, unused, rejected = _batch(connection, reader, piece, batch, home, f"{len(state['batches']):05d}")
         state["batches"].append(counts)
         state["done"], state["rows"] = batch.done, state["rows"] + len(batch.texts)
         state["rejected"] += rejected
-        state["breaks_off"] |= any(reason.startswith(BREAKS_OFF) for _, reason, _ in batch.bad)
+        state["good"] += len(batch.texts) + len(batch.bad) - rejected
+        state["unused"] = dict(Counter(state["unused"]) + Counter(unused))
+        state["breaks_off"] |= any(reason.startswith((BREAKS_OFF, NOT_WHOLE)) for _, reason, _ in batch.bad)
+        if batch.texts:
+            state["first"], state["last"] = state["first"] or _short(batch.texts[0]), _short(batch.texts[-1])
         in_one_step(home / STATE, state)
         tell(len(batch.texts) + len(batch.bad))
     in_one_step(home / STATE, state | {"whole": True})
     return state | {"whole": True}
+
+
+def fits(state: Mapping[str, Any]) -> bool:
+    """Whether anything of a piece was a row of its kind."""
+    return any(any(each.values()) for each in state["batches"]) or bool(state["unused"])
 
 
 def _state(home: Path) -> dict[str, Any]:
@@ -90,7 +103,12 @@ def _state(home: Path) -> dict[str, Any]:
 
 
 def _fresh() -> dict[str, Any]:
-    return {"format": FORMAT, "file": "", "names": [], "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0, "batches": []}
+    return {"format": FORMAT, "file": "", "names": [], "whole": False, "breaks_off": False, "done": 0, "rows": 0, "rejected": 0,
+            "good": 0, "first": "", "last": "", "zone": "", "begun": 0, "unused": {}, "batches": []}
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
 def counted(staged: Path) -> list[Path]:
@@ -128,8 +146,8 @@ def in_one_step(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def _batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, batch: Batch, home: Path,
-           name: str) -> tuple[dict[str, int], int]:
-    """One batch: the rows of every feed into the tables it makes."""
+           name: str) -> tuple[dict[str, int], dict[str, int], int]:
+    """One batch: the rows of every feed into the tables it makes; rows by table, those no table is made of by sort, and how many were set aside."""
     try:
         return _whole_batch(connection, reader, piece, batch, home, name)
     except _OF_ROWS as error:
@@ -140,13 +158,13 @@ def _batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, 
             return _batch(connection, reader, piece, Batch([], [], [*batch.bad, (batch.numbers[0], reason, batch.texts[0])], batch.done), home, name)
     # One row that cannot be read costs itself only.
     half = len(batch.texts) // 2
-    one, bad = _batch(connection, reader, piece, Batch(batch.texts[:half], batch.numbers[:half], batch.bad, batch.done), home, f"{name}a")
-    other, more = _batch(connection, reader, piece, Batch(batch.texts[half:], batch.numbers[half:], [], batch.done), home, f"{name}b")
-    return dict(Counter(one) + Counter(other)), bad + more
+    one, unused, bad = _batch(connection, reader, piece, Batch(batch.texts[:half], batch.numbers[:half], batch.bad, batch.done), home, f"{name}a")
+    other, idle, more = _batch(connection, reader, piece, Batch(batch.texts[half:], batch.numbers[half:], [], batch.done), home, f"{name}b")
+    return dict(Counter(one) + Counter(other)), dict(Counter(unused) + Counter(idle)), bad + more
 
 
 def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece, batch: Batch, home: Path,
-                 name: str) -> tuple[dict[str, int], int]:
+                 name: str) -> tuple[dict[str, int], dict[str, int], int]:
     texts = pa.table({"line": pa.array(batch.numbers, pa.int64()), "text": pa.array(batch.texts, pa.string())})
     connection.register("lines", texts)
     connection.execute("CREATE OR REPLACE TEMP TABLE valid AS SELECT *, CASE WHEN whole THEN json_keys(text) END AS names "
@@ -154,17 +172,19 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
     connection.unregister("lines")
     bad = [*batch.bad, *[(line, "it is no JSON object", text) for line, text in connection.execute(
         f"SELECT line, left(text, {_LONGEST_ROW}) FROM valid WHERE NOT whole ORDER BY line").fetchall()]]
-    counts: Counter[str] = Counter()
+    counts, unused = Counter[str](), Counter[str]()
     known = _feeds(connection, reader, piece)
     for place, feed in enumerate(known):
         _rows(connection, feed, known[:place])
         bad += connection.execute(
             f"SELECT line, reason, left(text, {_LONGEST_ROW}) FROM wanting ORDER BY line").fetchall()
+        if not feed.makes:
+            unused[feed.name] += connection.execute("SELECT count(*) FROM rows").fetchall()[0][0]
         for table, query in _queries(feed).items():
             counts[table] += _kept(connection, table, query, reader.tables[table], home, f"{name}-{place}")
     bad += _strange(connection, known)
     _keep_rejected(bad, piece, home / f"rejected-{name}-0.parquet")
-    return dict(counts), len(bad)
+    return dict(counts), dict(+unused), len(bad)
 
 
 def _feeds(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: Piece) -> list[Feed]:
