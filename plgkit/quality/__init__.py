@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from plgkit.quality.cells import clocks, missing_values
+from plgkit.quality.aside import set_aside
+from plgkit.quality.cells import missing_values
+from plgkit.quality.clocks import clocks
+from plgkit.quality.heavy import heavy_people
 from plgkit.quality.identity import identity
 from plgkit.quality.lateness import late_rows, moving_weeks
-from plgkit.quality.tracking import heavy_people, tracking
-from plgkit.quality.volumes import gaps, set_aside, volumes
+from plgkit.quality.tracking import tracking
+from plgkit.quality.volumes import gaps, volumes
 
 __all__ = ["clocks", "gaps", "heavy_people", "identity", "late_rows", "missing_values", "moving_weeks", "set_aside", "tracking", "volumes"]

@@ -1,21 +1,19 @@
-"""Columns with holes, and clocks that go wrong."""
+"""Columns with holes."""
 
 from __future__ import annotations
 
 import pandas as pd
 from ibis import _
 
+from plgkit.quality.holes import HOLES
+from plgkit.quality.touched import percent
 from plgkit.schema import TABLES
-from plgkit.sources import clean, engine
+from plgkit.sources import clean
 from plgkit.sources.data import Data
 
-_READ_BY = {
-    ("users", "channel"): "acquisition by channel", ("users", "account_id"): "everything about accounts, and the width of intervals", ("users", "invited_by"): "advocacy",
-    ("users", "role"): "viewers and editors", ("events", "account_id"): "use by account", ("events", "received_at"): "late rows and clocks",
-    ("events", "session_id"): "nothing: sessions are cut by pauses", ("visits", "user_id"): "visitor to sign-up, time to sign-up",
-    ("accounts", "industry"): "points for fit", ("accounts", "employees"): "points for fit", ("subscriptions", "motion"): "self-serve against sales",
-    ("subscriptions", "plan"): "expansion by kind", ("subscriptions", "seats"): "expansion by kind", ("invites", "accepted_at"): "acceptance: empty means not accepted",
-}
+
+_ROWS = {"users": ("person", "people"), "accounts": ("account", "accounts"), "events": ("event", "events"), "visits": ("visit", "visits"),
+         "invites": ("invitation", "invitations"), "surveys": ("answer", "answers")}
 
 
 def missing_values(data: Data) -> pd.DataFrame:
@@ -23,7 +21,8 @@ def missing_values(data: Data) -> pd.DataFrame:
 
     Returns
     -------
-    One row per table and column that the source has and that may be empty, the emptiest first: table, column, rows, missing, share, read_by (what suffers).
+    One row per table and column that may be empty and is in some row, the emptiest first: table, column, rows, missing, share, read_by (what reads it), effect
+    (what the rows without it do there). A column that the source does not have is empty in every row.
 
     Examples
     --------
@@ -43,32 +42,15 @@ def missing_values(data: Data) -> pd.DataFrame:
         empty = {each.name: rows[clean.stored_name(each.name, each.kind)].isnull().ifelse(1, 0).sum().fill_null(0) for each in columns}
         one = data.run(rows.aggregate(all_rows=_.count(), **empty)).iloc[0]
         found += [{"table": name, "column": each.name, "rows": int(one["all_rows"]), "missing": int(one[each.name]),
-                   "read_by": _READ_BY.get((name, each.name), "")} for each in columns]
+                   "read_by": HOLES[name, each.name][0]} for each in columns]
     made = pd.DataFrame(found, columns=["table", "column", "rows", "missing", "read_by"])
     made["share"] = made["missing"] / made["rows"].where(made["rows"] > 0).astype("float64")
     made = made[made["missing"] > 0].sort_values(["share", "table", "column"], ascending=[False, True, True], ignore_index=True)
-    return made[["table", "column", "rows", "missing", "share", "read_by"]]
+    made["effect"] = [_effect(row.table, row.column, row.rows, row.missing) for row in made.itertuples()]
+    return made[["table", "column", "rows", "missing", "share", "read_by", "effect"]]
 
 
-def clocks(data: Data) -> pd.DataFrame:
-    """Events that happened after they were received: clocks ahead of the server's, by how much.
-
-    Returns
-    -------
-    One row per table of events: rows (with a known receiving), ahead (of them after it), share, worst_minutes, effect. Empty where nobody knows when rows were received.
-
-    Examples
-    --------
-    >>> from plgkit import samples
-    >>> clocks(samples.tiny()).empty
-    True
-    """
-    rows = data.events.filter(_.received_at.notnull())
-    ahead = engine.seconds_between(rows.occurred_at, rows.received_at)
-    one = data.run(rows.aggregate(rows=_.count(), ahead=(ahead > 0).ifelse(1, 0).sum().fill_null(0), worst=ahead.max())).iloc[0]
-    columns = ["rows", "ahead", "share", "worst_minutes", "effect"]
-    if not one["rows"]:
-        return pd.DataFrame(columns=columns)
-    worst = max(float(one["worst"]), 0.0) / 60
-    effect = "the order of things within a visit may be wrong; days and rates hardly change" if one["ahead"] else "none"
-    return pd.DataFrame([[int(one["rows"]), int(one["ahead"]), int(one["ahead"]) / int(one["rows"]), worst, effect]], columns=columns)
+def _effect(table: str, column: str, rows: int, missing: int) -> str:
+    one, many = _ROWS.get(table, ("row", "rows"))
+    said = HOLES[table, column][1]
+    return said.format(n="all" if missing == rows > 1 else f"{missing:,}", rest=f"{rows - missing:,}", part=percent(missing / rows), rows=one if missing == 1 else many)

@@ -6,9 +6,14 @@ import pandas as pd
 from ibis import _
 from ibis.expr.types import Table
 
+from plgkit.quality.aside import of_import
+from plgkit.quality.touched import counted, of_tables, percent, told
 from plgkit.sources.data import Data
+from plgkit.sources.imported import Brought
 
 _COLUMNS = ["what", "n", "of", "share", "effect"]
+_SAID = {"conflicts": "links between ids that contradict earlier ones", "circles": "circles of ids that each name the next"}
+Found = tuple[str, int, int | None, str]
 
 
 def identity(data: Data) -> pd.DataFrame:
@@ -21,9 +26,9 @@ def identity(data: Data) -> pd.DataFrame:
 
     Returns
     -------
-    One row per question that the tables can answer: what, n, of, share, effect. Visitors who are known as several people
-    share a browser, or were joined wrongly; the importer lists those it found to contradict each other in
-    `.import/gathered.json`.
+    One row per question that the tables can answer: what, n, of (missing where nobody knows), share, effect. Visitors who are
+    known as several people share a browser, or were joined wrongly. Where the tables were imported, the links between ids that
+    contradict each other, and circles of them, follow; `.import/gathered.json` lists them.
 
     Examples
     --------
@@ -36,34 +41,47 @@ def identity(data: Data) -> pd.DataFrame:
     3                 people without a visit  1   4
     4              people without an account  0   4
     """
-    found = [*(_of_visits(data) if data.has("visits", "users") else []), *(_of_accounts(data) if data.has("accounts", "users") else [])]
-    made = pd.DataFrame(found, columns=["what", "n", "of", "effect"]).astype({"n": "int64", "of": "int64"})
-    return made.assign(share=made["n"] / made["of"].where(made["of"] > 0))[_COLUMNS]
+    found = [*(_of_visits(data) if data.has("visits", "users") else []), *(_of_accounts(data) if data.has("accounts", "users") else []), *_of_import(data)]
+    made = pd.DataFrame(found, columns=["what", "n", "of", "effect"]).astype({"n": "int64", "of": "Int64"})
+    made["share"] = made["n"] / made["of"].where(made["of"] > 0).astype("float64")
+    return made.assign(effect=made["effect"].where(made["n"] > 0, "none: there is nobody of whom it is so"))[_COLUMNS]
 
 
-def _of_visits(data: Data) -> list[tuple[str, int, int, str]]:
+def _of_visits(data: Data) -> list[Found]:
     """Visitors and people: both ways round."""
     visitors = data.visits.group_by("visitor_id").aggregate(people=_.user_id.nunique())
-    total, known, several = _counts(data, visitors.aggregate(
-        a=_.count(), b=(_.people > 0).ifelse(1, 0).sum().fill_null(0), c=(_.people > 1).ifelse(1, 0).sum().fill_null(0)))
+    total, known, several, joined = _counts(data, visitors.aggregate(
+        a=_.count(), b=(_.people > 0).ifelse(1, 0).sum().fill_null(0), c=(_.people > 1).ifelse(1, 0).sum().fill_null(0), d=_.people.sum().fill_null(0)))
     ids = data.visits.filter(_.user_id.notnull()).group_by("user_id").aggregate(ids=_.visitor_id.nunique())
     both = data.users.select("user_id").left_join(ids, "user_id").select(ids=ids.ids.fill_null(0))
-    people, many, none = _counts(data, both.aggregate(
-        a=_.count(), b=(_.ids > 1).ifelse(1, 0).sum().fill_null(0), c=(_.ids == 0).ifelse(1, 0).sum().fill_null(0)))
+    people, many, none, devices = _counts(data, both.aggregate(
+        a=_.count(), b=(_.ids > 1).ifelse(1, 0).sum().fill_null(0), c=(_.ids == 0).ifelse(1, 0).sum().fill_null(0), d=_.ids.sum().fill_null(0)))
+    rate = f" (acquisition.visitor_to_signup is {percent(known / total)} at most)" if total else ""
     return [
-        ("visitors who are known to be somebody", known, total, "the others count as visitors who never signed up"),
-        ("visitors who are several people", several, total, "a visit counts for the person it names; first touches may be another's"),
-        ("people with visits of several ids", many, people, "more devices: visitors are more than people"),
-        ("people without a visit", none, people, "their channel is the one they signed up with, and they count for no visitor"),
+        ("visitors who are known to be somebody", known, total, f"the {counted(total - known, 'other counts', 'others count')} as visitors who never signed up{rate}"),
+        ("visitors who are several people", several, total,
+         f"a visit counts for the person it names; the first visit of up to {counted(joined - several, 'person', 'people')} may be another's: acquisition.time_to_signup "
+         "and sign-ups by channel"),
+        ("people with visits of several ids", many, people,
+         f"{counted(devices - (people - none), 'visitor', 'visitors')} more than people: acquisition.visitors is too high and acquisition.visitor_to_signup too low by as many"),
+        ("people without a visit", none, people,
+         f"{counted(none, 'person is', 'people are')} in acquisition.signups and in no visitor's way: acquisition.visitor_to_signup and acquisition.time_to_signup "
+         f"tell of the other {people - none:,}"),
     ]
 
 
-def _of_accounts(data: Data) -> list[tuple[str, int, int, str]]:
+def _of_accounts(data: Data) -> list[Found]:
     """People and accounts."""
     ids = data.accounts.select("account_id", there=1)
     both = data.users.select("user_id", "account_id").left_join(ids, "account_id").select(ids.there)
     people, alone = _counts(data, both.aggregate(a=_.count(), b=_.there.isnull().ifelse(1, 0).sum().fill_null(0)))
-    return [("people without an account", alone, people, "what they do counts for no account: no lead, no expansion, wider intervals")]
+    reading = told(of_tables(data, "accounts"))
+    return [("people without an account", alone, people, f"what {counted(alone, 'person does', 'people do')} counts for no account: {reading} go without")]
+
+
+def _of_import(data: Data) -> list[Found]:
+    """Links between ids that the import did not follow, and circles it closed."""
+    return [(_SAID[each.sort], each.rows, each.of, of_import(each, "")) for each in data.findings if isinstance(each, Brought) and each.sort in _SAID]
 
 
 def _counts(data: Data, asked: Table) -> list[int]:

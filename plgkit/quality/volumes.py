@@ -1,4 +1,4 @@
-"""How much there is a day, the days on which tracking stood still, and what was set aside."""
+"""How much there is a day, and the days on which tracking stood still."""
 
 from __future__ import annotations
 
@@ -7,21 +7,6 @@ import pandas as pd
 from ibis import _
 
 from plgkit.sources.data import Data
-
-_EFFECTS = (
-    ("by up to a day", "a clock ahead of the server's: the order of things within a visit may be wrong"),
-    ("before the product started", "it cannot be; it is in no measure"),
-    ("a double", "counted twice, these would make the product look busier than it is"),
-    ("is not in users", "people nobody signed up: often an identity that was never joined; their use is in no measure"),
-    ("is missing", "nobody can say whose or when it was; it is in no measure"),
-    ("is not a", "it cannot be read; it is in no measure"),
-    ("after received_at", "a clock far ahead of the server's: it would count in periods that have not been"),
-    ("times in the future", "behind the last day counted; it changes nothing"),
-    ("left out: ", "left out on purpose, by the playbook's [leave_out]"),
-    ("counts as missing", "the row is used; what reads this column does without it"),
-    ("received over", "the periods they fall into change after they were first shown"),
-    ("carry no zone", "in another zone the days would be cut elsewhere"),
-)
 
 
 def volumes(data: Data) -> pd.DataFrame:
@@ -79,26 +64,3 @@ def gaps(data: Data, *, least: float = 0.5) -> pd.DataFrame:
     made["effect"] = np.where(whole, "nobody was active, as far as is known: active people, retention and streaks of these days are too low",
                               "fewer rows than usual: active people and rates of these days may be too low")
     return made
-
-
-def set_aside(data: Data) -> pd.DataFrame:
-    """Rows that are not used, or are used with a reservation, by table and reason.
-
-    Returns
-    -------
-    One row per table and reason, the most first: table, rows, share (of the table's rows), what, effect (what it does, or would do, to the measures).
-
-    Examples
-    --------
-    >>> from plgkit import samples
-    >>> set_aside(samples.tiny()).empty
-    True
-    """
-    rows = data.overview.set_index("table")
-    found = pd.DataFrame([{"table": each.table, "rows": each.rows, "what": each.what} for each in data.findings],
-                         columns=["table", "rows", "what"])
-    whole = found["table"].map(rows["rows"] + rows["set_aside"] + rows["left_out"])
-    found["share"] = found["rows"] / whole.where(whole > 0).astype("float64")
-    found["effect"] = [next((effect for word, effect in _EFFECTS if word in what), "it is in no measure") for what in found["what"]]
-    found = found.sort_values(["rows", "table", "what"], ascending=[False, True, True], ignore_index=True)
-    return found[["table", "rows", "share", "what", "effect"]]

@@ -19,7 +19,7 @@ from plgkit.playbook import Playbook
 from plgkit.playbook.read import read_playbook
 from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
-from plgkit.sources import addresses, billing, cache, ends, engine, faults, files, gate, inside, rollups
+from plgkit.sources import addresses, billing, cache, ends, engine, faults, files, gate, imported, inside, rollups
 from plgkit.sources.data import Data, describe_source
 from plgkit.sources.facts import Finding
 from plgkit.sources.growing import arrivals, keeping, pieces
@@ -74,6 +74,7 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
     """
     if isinstance(source, str) and source.startswith("duckdb://"):
         source = source.removeprefix("duckdb://")
+    brought: tuple[Finding, ...] = ()
     if isinstance(source, Mapping):
         words = _playbook(playbook, None)
         connection, prepared, made = _from_frames(source, words)
@@ -90,9 +91,10 @@ def connect(source: str | Path | Mapping[str, pd.DataFrame | pyarrow.Table] | ib
         path = _existing(source)
         words = _playbook(playbook, path)
         connection, prepared, made = _from_path(path, words)
+        brought = imported.findings(path) if path.is_dir() else ()
     derived = frozenset({"users"} if "users" in prepared.tables and "users" not in prepared.set_aside else ())
     last, behind = ends.last_day(as_of, prepared.facts, words)
-    data = Data(connection, prepared.tables, prepared.set_aside, made, words, last, (*prepared.findings, *behind),
+    data = Data(connection, prepared.tables, prepared.set_aside, made, words, last, (*prepared.findings, *behind, *brought),
                 prepared.version, describe_source(source), derived)
     money = tuple(Finding(*each) for each in billing.findings(data))
     return replace(data, findings=(*data.findings, *money)) if money else data
@@ -103,7 +105,8 @@ def _existing(source: str | Path) -> Path:
     if path.exists():
         return path
     beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    raise BadSource(f"There is no {path.name!r} in {path.parent.name or '/'}/. {nearest(path.name, beside)}")
+    place = f"{path.parent.name}/" if path.parent.name else "/"
+    raise BadSource(f"There is no {path.name!r} in {place}. {nearest(path.name, beside)}")
 
 
 def _playbook(given: str | Path | Playbook | None, path: Path | None) -> Playbook:
