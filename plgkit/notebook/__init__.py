@@ -54,7 +54,15 @@ from plgkit.notebook.shown import definition, finding, note, table
 from plgkit.notebook.signs import beside, detours, parting, signs, ways
 from plgkit.notebook.spreading import half_counted, halved, kept_by_size, lever, lost, responded, turns
 from plgkit.notebook.tiling import tile, tiles
-from plgkit.notebook.tracked import against_plan, emptiest, still_moving, stood_still, who_is_who
+from plgkit.notebook.tracked import (
+    against_plan,
+    clocked,
+    emptiest,
+    reserved,
+    still_moving,
+    stood_still,
+    who_is_who,
+)
 from plgkit.notebook.trying import dealt_out, guarded, judged, judged_by, narrower, parted, peeked, waits
 from plgkit.notebook.using import comes_again, dearest, stands_out, used_most
 from plgkit.notebook.wheel import foreseen, held, pulled, raised
@@ -76,14 +84,14 @@ from plgkit.notebook.worth import came, rests, speak_with, survived, survivors, 
 
 __all__ = [
     "HONEST", "KNOWING", "against", "against_plan", "aged", "ahead", "among", "apart", "as_busy", "before",
-    "behind", "beside", "by_hand", "called", "came", "chance", "change", "changed", "climbs", "comes_again", "compared",
+    "behind", "beside", "by_hand", "called", "came", "chance", "change", "changed", "climbs", "clocked", "comes_again", "compared",
     "compared_with", "count", "counted", "day", "dealt_out", "dearest", "definition", "detours", "drifted",
     "driven", "duration", "emptiest", "finding", "first", "followed", "foreseen", "gained", "grew", "guarded",
     "half_counted", "halved", "halves", "harmless", "held", "highest", "holders", "hours", "in_a_minute", "in_need", "judged",
     "judged_by", "kept_by_size", "largest", "last", "latest", "leaked", "leaked_by", "leaking", "leaky_stages", "learned", "levelled", "lever",
     "lines", "listed", "lost", "lowest", "made_of", "money", "month", "moved", "moved_most", "moved_places",
     "narrower", "net_loss", "next_step", "note", "number", "on_the_way", "parted", "parting", "path", "pay_oftener", "peeked",
-    "period", "plans", "points", "pulled", "raised", "refit", "responded", "rests", "retained", "same_period",
+    "period", "plans", "points", "pulled", "raised", "refit", "reserved", "responded", "rests", "retained", "same_period",
     "share", "show", "signs", "silence", "slipping", "sold", "soon", "span", "speak_with", "standings",
     "stands_out", "start", "still_moving", "still_used", "stood_still", "strange_days", "survived", "survivors",
     "table", "taken_apart", "target", "tile", "tiles", "to_csv", "to_pull", "turns", "unasked", "used_most",

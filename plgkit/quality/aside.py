@@ -95,7 +95,7 @@ def of_import(found: Brought, reading: str) -> str:
     if found.sort == "broken off":
         return f"what comes after this line is in no table, nobody knows how many rows: {reading} are too low from there on"
     if found.sort == "doubles":
-        return f"counted twice, {_these(n)} would add {percent(n / (of - n)) if of > n else 'as many'} to the rows: {reading} would be too high"
+        return f"counted twice, {_these(n)} would add {percent(n / (of - n)) if of > n else 'as many'} to {' and '.join(found.touches)}: {reading} would be too high"
     if found.sort == "conflicts":
         concerned = counted(found.ids, "id stays", "ids stay")
         return (f"{concerned} with the person joined first: later use by somebody else on {'it' if found.ids == 1 else 'them'} counts for that person, "

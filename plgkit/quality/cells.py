@@ -11,7 +11,6 @@ from plgkit.schema import TABLES
 from plgkit.sources import clean
 from plgkit.sources.data import Data
 
-
 _ROWS = {"users": ("person", "people"), "accounts": ("account", "accounts"), "events": ("event", "events"), "visits": ("visit", "visits"),
          "invites": ("invitation", "invitations"), "surveys": ("answer", "answers")}
 
@@ -53,4 +52,5 @@ def missing_values(data: Data) -> pd.DataFrame:
 def _effect(table: str, column: str, rows: int, missing: int) -> str:
     one, many = _ROWS.get(table, ("row", "rows"))
     said = HOLES[table, column][1]
-    return said.format(n="all" if missing == rows > 1 else f"{missing:,}", rest=f"{rows - missing:,}", part=percent(missing / rows), rows=one if missing == 1 else many)
+    return said.format(n="all" if missing == rows > 1 else f"{missing:,}", rest=f"{rows - missing:,}", part=percent(missing / rows), rows=one if missing == 1 else many,
+                       are="is" if missing == 1 else "are", s="s" if missing == 1 else "")

@@ -44,7 +44,7 @@ def identity(data: Data) -> pd.DataFrame:
     found = [*(_of_visits(data) if data.has("visits", "users") else []), *(_of_accounts(data) if data.has("accounts", "users") else []), *_of_import(data)]
     made = pd.DataFrame(found, columns=["what", "n", "of", "effect"]).astype({"n": "int64", "of": "Int64"})
     made["share"] = made["n"] / made["of"].where(made["of"] > 0).astype("float64")
-    return made.assign(effect=made["effect"].where(made["n"] > 0, "none: there is nobody of whom it is so"))[_COLUMNS]
+    return made.assign(effect=made["effect"].where(made["n"] > 0, "none"))[_COLUMNS]
 
 
 def _of_visits(data: Data) -> list[Found]:
@@ -58,7 +58,8 @@ def _of_visits(data: Data) -> list[Found]:
         a=_.count(), b=(_.ids > 1).ifelse(1, 0).sum().fill_null(0), c=(_.ids == 0).ifelse(1, 0).sum().fill_null(0), d=_.ids.sum().fill_null(0)))
     rate = f" (acquisition.visitor_to_signup is {percent(known / total)} at most)" if total else ""
     return [
-        ("visitors who are known to be somebody", known, total, f"the {counted(total - known, 'other counts', 'others count')} as visitors who never signed up{rate}"),
+        ("visitors who are known to be somebody", known, total, f"the {counted(total - known, 'other counts', 'others count')} as visitors who never signed up{rate}" if total > known
+         else "none: every visitor is known"),
         ("visitors who are several people", several, total,
          f"a visit counts for the person it names; the first visit of up to {counted(joined - several, 'person', 'people')} may be another's: acquisition.time_to_signup "
          "and sign-ups by channel"),
@@ -75,8 +76,8 @@ def _of_accounts(data: Data) -> list[Found]:
     ids = data.accounts.select("account_id", there=1)
     both = data.users.select("user_id", "account_id").left_join(ids, "account_id").select(ids.there)
     people, alone = _counts(data, both.aggregate(a=_.count(), b=_.there.isnull().ifelse(1, 0).sum().fill_null(0)))
-    reading = told(of_tables(data, "accounts"))
-    return [("people without an account", alone, people, f"what {counted(alone, 'person does', 'people do')} counts for no account: {reading} go without")]
+    reading = told(of_tables(data, "accounts")) or "measures of accounts"
+    return [("people without an account", alone, people, f"what {counted(alone, 'person does', 'people do')} counts for no account in {reading}")]
 
 
 def _of_import(data: Data) -> list[Found]:

@@ -45,11 +45,16 @@ def is_activity(event: str, playbook: Playbook) -> bool:
 
 def _of_gone(row: Any, reading: str, active: bool, near: str) -> str:
     since = f"since {row.last:%Y-%m-%d}"
-    alone = f", {row.alone:,} of whom did nothing else and look lost (retention.cohorts, engagement.active_people)" if row.alone and active else \
-        ", who all did other things too" if active else ", and it never counted as use"
+    who = counted(row.people, "person", "people")
+    if not active:
+        did = f"{who} did it, and it never counted as use"
+    elif row.alone:
+        did = f"{who} did it, {row.alone:,} nothing else: {'that one looks' if row.alone == 1 else 'these look'} lost (retention.cohorts, engagement.active_people)"
+    else:
+        did = f"{who} did it, and other things too, so nobody looks lost by it"
     if reading:
-        return f"{since} nobody is counted by it in {reading}{near}; {counted(row.people, 'person', 'people')} did it{alone}"
-    return f"{since} missing: {counted(row.people, 'person', 'people')} did it{alone}{near}"
+        return f"{since} nobody is counted by it in {reading}{near}; {did}"
+    return f"gone {since}: {did}{near}"
 
 
 def _of_new(row: Any, reading: str, active: bool, totals: pd.DataFrame, near: str) -> str:

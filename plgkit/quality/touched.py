@@ -35,8 +35,8 @@ def of_words(paths: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> of_words(["onboarding.steps"])[0], of_words(["limits.event"])
-    ('activation.onboarding_drop_off', ['expansion.next_best_accounts', 'pql.scores'])
+    >>> of_words(["activation.event"])[0], of_words(["limits.event"])
+    ('activation.rate', ['expansion.next_best_accounts', 'pql.scores'])
     """
     found: dict[str, None] = {}
     for path in sorted(paths):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 import pandas as pd
 from ibis import _
 
 from plgkit.sources.data import Data
+
+LEAST_USUAL = 5
+"""Where fewer events than this are usual of a weekday, a quiet day is no gap."""
+SILENCE = 28
+"""Days in a row without any event that are a gap wherever they come."""
+_WEEK = pd.Timedelta(days=7)
 
 
 def volumes(data: Data) -> pd.DataFrame:
@@ -41,12 +48,14 @@ def volumes(data: Data) -> pd.DataFrame:
     return made
 
 
-def gaps(data: Data, *, least: float = 0.5) -> pd.DataFrame:
-    """Days with less than `least` of what was to be expected of that weekday: tracking that stood still or lost rows.
+def gaps(data: Data, *, least: float = 0.5, silent_days: int = SILENCE) -> pd.DataFrame:
+    """Days with less than `least` of what was to be expected of that weekday, and `silent_days` or more in a row without any event.
+
+    A day may be judged after four weeks, where five events or more are usual. A silence that began on such a day is one gap as long as it lasts.
 
     Returns
     -------
-    One row per run of such days: first, last, days, events, expected, effect. Only where a day may be judged, after four weeks.
+    One row per run of such days: first, last, days, events, expected (of the days that may be judged; missing where none may), effect.
 
     Examples
     --------
@@ -55,12 +64,31 @@ def gaps(data: Data, *, least: float = 0.5) -> pd.DataFrame:
     0
     """
     found = volumes(data)
-    # Where fewer than five events are usual, a quiet day is no gap.
-    low = (found["share"] < least) & (found["expected"] >= 5)
+    judged = found["expected"] >= LEAST_USUAL
+    low = (found["share"] < least) & judged
+    silence = (found["gap"] != found["gap"].shift()).cumsum()
+    long = found["gap"] & ((found["gap"].groupby(silence).transform("size") >= silent_days) | low.groupby(silence).transform("any"))
+    low = low | long
     run = (low != low.shift()).cumsum()[low]
-    made = found[low].groupby(run).agg(first=("day", "min"), last=("day", "max"), days=("day", "size"), events=("events", "sum"),
-                                       expected=("expected", "sum")).reset_index(drop=True)
-    whole = (made["events"] == 0) if len(made) else pd.Series(dtype="bool")
-    made["effect"] = np.where(whole, "nobody was active, as far as is known: active people, retention and streaks of these days are too low",
-                              "fewer rows than usual: active people and rates of these days may be too low")
-    return made
+    rows = found.assign(expected=found["expected"].where(judged))[low]
+    made = rows.groupby(run).agg(first=("day", "min"), last=("day", "max"), days=("day", "size"), events=("events", "sum"), people=("people", "sum"),
+                                 expected=("expected", lambda each: each.sum(min_count=1))).reset_index(drop=True)
+    made["effect"] = [_effect(row, found) for row in made.itertuples()]
+    return made[["first", "last", "days", "events", "expected", "effect"]].astype({"expected": "float64"})
+
+
+def _effect(gap: Any, found: pd.DataFrame) -> str:
+    """What the days around a gap say was lost, and where it is missing."""
+    around = found[(found["day"] >= gap.first - 4 * _WEEK) & (found["day"] <= gap.last + 4 * _WEEK) & ~found["day"].between(gap.first, gap.last)]
+    usual = around.groupby(around["day"].dt.day_of_week)["people"].median()
+    wanted = pd.Series(pd.date_range(gap.first, gap.last)).dt.day_of_week.map(usual).fillna(0)
+    lost = max(float(wanted.sum()) - gap.people, 0.0)
+    ended = gap.last == found["day"].max()
+    if not gap.events and gap.days >= SILENCE:
+        if ended:
+            return f"nothing has come since {gap.first:%Y-%m-%d}: engagement.active_people is 0 and everybody counts as lost (retention.user_churn)"
+        return (f"nobody was active for {gap.days:,} days: everybody who was there before counts as lost (retention.cohorts, retention.user_churn), "
+                "and periods before and after cannot be compared")
+    missing = f"about {gap.expected - gap.events:,.0f} events" if gap.expected > gap.events else "no events beyond doubt"
+    people = f", and {lost:,.0f} people on {gap.days:,} day{'' if gap.days == 1 else 's'} taken together," if lost >= 1 else ""
+    return f"{missing}{people} missing: engagement.active_people, retention.cohorts and streaks of {'this day' if gap.days == 1 else 'these days'} are too low"

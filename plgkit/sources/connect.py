@@ -19,7 +19,19 @@ from plgkit.playbook import Playbook
 from plgkit.playbook.read import read_playbook
 from plgkit.playbook.source import TableMap
 from plgkit.schema import TABLES
-from plgkit.sources import addresses, billing, cache, ends, engine, faults, files, gate, imported, inside, rollups
+from plgkit.sources import (
+    addresses,
+    billing,
+    cache,
+    ends,
+    engine,
+    faults,
+    files,
+    gate,
+    imported,
+    inside,
+    rollups,
+)
 from plgkit.sources.data import Data, describe_source
 from plgkit.sources.facts import Finding
 from plgkit.sources.growing import arrivals, keeping, pieces
