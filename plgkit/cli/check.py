@@ -18,6 +18,7 @@ def check_command(source: str | None, playbook: str | None, rejects: str | None,
     """Check the rows of SOURCE and say what was set aside and why.
 
     Errors stop (exit status 2); warnings are rows set aside; infos are worth knowing.
+    Each is told with what it does to the measures. Rows of "export" are those of an import.
 
     \b
     Example:
@@ -25,12 +26,19 @@ def check_command(source: str | None, playbook: str | None, rejects: str | None,
     """
     import pandas as pd
 
+    from plgkit import quality
+
     data = opened(source, playbook=playbook)
     found = pd.DataFrame([each.__dict__ for each in data.findings], columns=["level", "table", "rows", "what"])
+    told = quality.set_aside(data)[["table", "what", "effect"]].drop_duplicates(["table", "what"])
     if form == "table" and not as_json:
         click.echo(repr(data))
         click.echo()
-    show(found, form, as_json)
+        show(found, form)
+        for row in told.itertuples():
+            click.echo(f"\n{row.table}: {row.what}\n  {row.effect}")
+    else:
+        show(found.merge(told, on=["table", "what"], how="left"), form, as_json)
     if rejects:
         rows = data.rejected()
         rows.to_csv(rejects, index=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plgkit.notebook import words
+from plgkit.quality.clocks import OFTEN, STEADY
 from plgkit.quality.volumes import LEAST_USUAL, SILENCE
 from plgkit.sources.imported import BREAKS_OFF
 
@@ -26,7 +27,7 @@ def stood_still(found: pd.DataFrame, days: pd.DataFrame) -> str:
     >>> stood_still(none, days)
     'Of the 90 days that can be judged none had far fewer events than usual; 1 of all 90 days had no event at all'
     >>> stood_still(none, days.assign(expected=float("nan")))
-    'No day can be judged: that takes five events or more on the same weekday of four weeks before; 1 of all 90 days had no event at all'
+    'No day can be judged: that takes four weeks before it with five events or more on its weekday; 1 of all 90 days had no event at all'
     >>> found = pd.DataFrame({"first": [pd.Timestamp("2026-01-05")], "last": [pd.Timestamp("2026-01-06")], "days": [2], "events": [3], "expected": [90.0]})
     >>> stood_still(found, days)
     'Of 90 days 2 had far fewer events than usual; the worst came on 5 Jan 2026, with 3 events where 90 are usual; 1 of all 90 days had no event at all'
@@ -43,7 +44,7 @@ def stood_still(found: pd.DataFrame, days: pd.DataFrame) -> str:
     elif judged:
         said = f"Of the {words.counted(judged, 'day')} that can be judged none had far fewer events than usual"
     else:
-        said = "No day can be judged: that takes five events or more on the same weekday of four weeks before"
+        said = "No day can be judged: that takes four weeks before it with five events or more on its weekday"
     longest = found.sort_values(["days", "first"], ascending=[False, True]).iloc[0] if len(found) else None
     if longest is not None and longest["days"] >= SILENCE and not longest["events"]:
         silent = f"{silent}, {words.count(longest['days'])} of them in a row from {words.day(longest['first'])}"
@@ -132,7 +133,7 @@ def who_is_who(known: pd.DataFrame) -> str:
 def _so(what: str, n: float) -> str:
     """What is so of somebody, as the end of a sentence."""
     said = what.replace(" who are", " are").replace("people with ", "people have ").replace("people without", "people are without")
-    return said.replace("links between ids that contradict", "links between ids contradict").replace("circles of ids that each name", "circles of ids each name")
+    return said.replace("links between ids that contradict", "links between ids contradict").replace("circles of ids that", "circle of ids" if n == 1 else "circles of ids").replace("ids each name the", "ids each naming the")
 
 
 def reserved(found: pd.DataFrame) -> str:
@@ -156,15 +157,30 @@ def reserved(found: pd.DataFrame) -> str:
     return f"{words.count(len(found))} reasons; the most rows, {words.count(first['rows'])}: {most}{also}"
 
 
+def robots(found: pd.DataFrame) -> str:
+    """Say how many people are busier than a person can be, and how much of all events is theirs.
+
+    Examples
+    --------
+    >>> robots(pd.DataFrame({"user_id": ["bot"], "share": [0.123]}))
+    '1 person looks like a robot, with 12.3% of all events'
+    >>> robots(pd.DataFrame())
+    'Nobody is busier than a person can be'
+    """
+    if found.empty:
+        return "Nobody is busier than a person can be"
+    return f"{words.counted(len(found), 'person looks', 'people look')} like a robot, with {words.share(found['share'].sum(), 1)} of all events"
+
+
 def clocked(found: pd.DataFrame) -> str:
     """Say how many events come from clocks ahead, and whether some may be behind.
 
     Examples
     --------
-    >>> row = {"rows": 200, "ahead": 3, "other_day": 1, "worst_minutes": 90.0, "least_minutes": -90.0, "median_minutes": 0.1, "behind_people": 0}
+    >>> row = {"rows": 200, "ahead": 3, "other_day": 1, "worst_minutes": 90.0, "least_delay_seconds": -5400.0, "behind_people": 0}
     >>> clocked(pd.DataFrame([row]))
     "1.5% of the events come from a clock ahead of the server's, 1 of them on another day; none shows a clock behind it"
-    >>> clocked(pd.DataFrame([{**row, "ahead": 0, "other_day": 0, "least_minutes": 120.0}]))
+    >>> clocked(pd.DataFrame([{**row, "ahead": 0, "other_day": 0, "least_delay_seconds": 7200.0}]))
     "No event comes from a clock ahead of the server's; none is received within 2 h: clocks are behind, or rows are kept back"
     >>> clocked(pd.DataFrame())
     'Nobody knows when events were received'
@@ -174,9 +190,9 @@ def clocked(found: pd.DataFrame) -> str:
     rows, ahead, day = int(found["rows"].sum()), int(found["ahead"].sum()), int(found["other_day"].sum())
     first = (f"{words.share(ahead / rows, 1)} of the events come from a clock ahead of the server's, {words.count(day) if day else 'none'} of them on another day"
              if ahead else "No event comes from a clock ahead of the server's")
-    least, people = found["least_minutes"].min(), int(found["behind_people"].sum())
-    if least >= 60:
-        return f"{first}; none is received within {words.duration(60 * least)}: clocks are behind, or rows are kept back"
+    least, people = found["least_delay_seconds"].min(), int(found["behind_people"].sum())
+    if least >= 60 * STEADY and rows >= OFTEN:
+        return f"{first}; none is received within {words.duration(least)}: clocks are behind, or rows are kept back"
     if people:
         return f"{first}; of {words.counted(people, 'person', 'people')} none is ever received within an hour: clocks behind, or rows kept back"
     return f"{first}; none shows a clock behind it"

@@ -15,7 +15,7 @@ from plgkit.sources import engine
 from plgkit.sources.data import Data
 from plgkit.sources.quartiles import quartiles
 
-_COLUMNS = ["rows", "ahead", "share", "worst_minutes", "least_minutes", "median_minutes", "behind_people", "other_day", "other_week", "effect"]
+_COLUMNS = ["rows", "ahead", "share", "worst_minutes", "least_delay_seconds", "median_delay_seconds", "behind_people", "other_day", "other_week", "effect"]
 STEADY, OFTEN = 60, 5
 """Minutes that somebody's events all come late by before the clock is doubted, and how many events it takes to say so."""
 
@@ -35,7 +35,7 @@ def clocks(data: Data, *, by: str | None = None) -> pd.DataFrame:
     Returns
     -------
     One row, or one per value of `by`: rows (with a known receiving), ahead (of them after it), share, worst_minutes (the
-    furthest ahead), least_minutes and median_minutes (from happening to receiving; below 0 is ahead), behind_people (people
+    furthest ahead), least_delay_seconds and median_delay_seconds (from happening to receiving; below 0 is ahead), behind_people (people
     with five events or more who never had one received within an hour), other_day and other_week (events ahead that count on
     another day or in another week than that of their receiving), effect. Empty where nobody knows when rows were received.
 
@@ -55,8 +55,8 @@ def clocks(data: Data, *, by: str | None = None) -> pd.DataFrame:
     found = data.run(_counts(data, rows)).merge(data.run(_people(rows)), on="part", how="left")
     if found.empty:
         return pd.DataFrame(columns=[*keys, *_COLUMNS])
-    found["least_minutes"], found["median_minutes"] = found["least"] / 60, [float(each[1]) / 60 for each in found["quartiles"]]
-    found["worst_minutes"] = (-found["least_minutes"]).clip(lower=0) + 0.0
+    found["least_delay_seconds"], found["median_delay_seconds"] = found["least"].astype("float64"), [float(each[1]) for each in found["quartiles"]]
+    found["worst_minutes"] = (-found["least_delay_seconds"]).clip(lower=0) / 60 + 0.0
     found["share"] = found["ahead"] / found["rows"]
     found["effect"] = [_effect(row) for row in found.to_dict("records")]
     found = found.sort_values(["rows", "part"], ascending=[False, True], ignore_index=True).rename(columns={"part": by or "part"})
@@ -97,8 +97,8 @@ def _of_ahead(row: dict[str, Any]) -> list[str]:
 
 
 def _of_behind(row: dict[str, Any]) -> list[str]:
-    if row["least_minutes"] >= STEADY and row["rows"] >= OFTEN:
-        return [f"behind, or kept back: no event is received sooner than {_long(row['least_minutes'])} after it happened; if clocks or the zone are wrong by "
+    if row["least_delay_seconds"] >= 60 * STEADY and row["rows"] >= OFTEN:
+        return [f"behind, or kept back: no event is received sooner than {_long(row['least_delay_seconds'] / 60)} after it happened; if clocks or the zone are wrong by "
                 "that, days, hours and weeks begin too early by as much, and if they are kept back, the last day counted is too low"]
     if row["behind_people"]:
         return [f"behind, or kept back: {row['behind_people']:,} of {counted(row['people'], 'person', 'people')} with {row['behind_rows']:,} events never had one "

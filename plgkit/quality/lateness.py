@@ -70,7 +70,7 @@ def moving_weeks(data: Data, *, weeks: int = 26) -> pd.DataFrame:
     Returns
     -------
     One row per number of days after the week's end: days_after (0, 1, 2, 3, 7, 14), known (share of the events of the last `weeks` weeks known by then; weeks that are
-    too young for it are not in), still_moves (the rest), people_missed (share of the weeks' active people of whom nothing was known by then), weeks (so many weeks
+    too young for it are not in), still_moves (the rest), share_of_people_missed (share of the weeks' active people of whom nothing was known by then), weeks (so many weeks
     judged), effect.
 
     Examples
@@ -88,9 +88,9 @@ def moving_weeks(data: Data, *, weeks: int = 26) -> pd.DataFrame:
         known, judged = _known_by(events, "rows", days, weeks, data)
         seen, _judged = _known_by(people, "people", days, weeks, data)
         if judged:
-            made.append({"days_after": days, "known": known, "still_moves": 1 - known, "people_missed": 1 - seen, "weeks": judged,
+            made.append({"days_after": days, "known": known, "still_moves": 1 - known, "share_of_people_missed": 1 - seen, "weeks": judged,
                          "effect": _of_week(days, 1 - known, 1 - seen)})
-    return pd.DataFrame(made, columns=["days_after", "known", "still_moves", "people_missed", "weeks", "effect"])
+    return pd.DataFrame(made, columns=["days_after", "known", "still_moves", "share_of_people_missed", "weeks", "effect"])
 
 
 def _known_by(found: pd.DataFrame, what: str, days: int, weeks: int, data: Data) -> tuple[float, int]:
