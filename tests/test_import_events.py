@@ -16,6 +16,7 @@ from exports import lines, posthog, table
 from plgkit import connect
 from plgkit.errors import BadParameter
 from plgkit.readers import import_export
+from plgkit.readers.posthog import CONTROL
 from plgkit.readers.times import any_time
 from plgkit.scorecard import scorecard
 
@@ -105,7 +106,7 @@ def test_posthog_properties_come_as_an_object_as_text_and_as_columns(tmp_path):
         "id,distinct_id,properties.seats,event,timestamp,person,elements_chain\nc,ann,3,card moved,2026-03-01T10:00:00+00:00,,\n")
     events = table(brought("posthog", tmp_path / "export", tmp_path), "events").set_index("event_id")
     found = {name: json.loads(text) for name, text in events["properties"].items()}
-    assert found == {"a": {"seats": 3, "brand new": {"x": 1}}, "b": {"seats": 3, "brand new": {"x": 1}}, "c": {"seats": "3"}}
+    assert found == {name: {"seats": 3, "person_id": "p-ann", "brand new": {"x": 1}} for name in "ab"} | {"c": {"seats": "3"}}
 
 
 def mixpanel(event: str, time: int, who: str, insert: str | None = None, **properties) -> dict:
@@ -303,3 +304,86 @@ def test_a_later_file_adds_its_rows_and_rewrites_only_its_month(tmp_path):
     undisturbed = tmp_path / "at once"
     import_export("posthog", export, out=undisturbed)
     assert all((undisturbed / name).read_bytes() == (out / name).read_bytes() for name in ("users.parquet", "events/2026-01.parquet", "events/2026-02.parquet"))
+
+
+CARRIED = {
+    "posthog": "uuid id timestamp created_at event properties distinct_id inserted_at",
+    "mixpanel": "event properties name time distinct_id insert_id mp_processing_time_ms device_id distinct_id_before_identity _fivetran_id",
+    "amplitude": "$insert_id _insert_id uuid user_id device_id session_id event_type event_time client_event_time client_upload_time server_received_time "
+                 "server_upload_time event_properties",
+    "segment": "id anonymous_id user_id original_timestamp sent_at received_at timestamp event event_text",
+    "ga4": "event_timestamp event_name event_params event_bundle_sequence_id user_id user_pseudo_id",
+    "snowplow": "event_id event event_name user_id domain_userid network_userid domain_sessionid collector_tstamp derived_tstamp dvce_created_tstamp "
+                "dvce_sent_tstamp etl_tstamp load_tstamp true_tstamp",
+}
+"""Columns that an event's own columns tell, or the links between ids."""
+
+
+@pytest.mark.parametrize("kind", CARRIED)
+def test_a_column_of_a_published_event_is_a_column_a_property_or_named_noise(kind, tmp_path):
+    from plgkit.readers.feeds import reader
+    from plgkit.readers.pieces import pieces
+    from plgkit.readers.rows import batches
+
+    import_export(kind, shared("data", "exports", kind), out=tmp_path)
+    properties = set().union(*(json.loads(text) for text in table(tmp_path, "events")["properties"].dropna()))
+    feeds = [feed for feed in reader(kind).feeds if "events" in feed.makes]
+    expected = set(CARRIED[kind].split()) | {name for feed in feeds for name in feed.noise}
+    for piece in pieces(shared("data", "exports", kind)):
+        for text in [text for batch in batches(piece, reader(kind)) for text in batch.texts]:
+            row = json.loads(text)
+            if any(feed.fits(piece.name, row) for feed in feeds) and row.get("event") not in CONTROL:
+                there = {name.removeprefix("properties.") for name, value in row.items() if value not in (None, "", "{}", [], {})}
+                assert there <= properties | expected
+
+
+def test_what_is_made_of_a_column_in_part_stays_in_the_properties(tmp_path):
+    page = {"id": "1", "anonymous_id": "d", "user_id": "ann", "received_at": "2026-03-01 10:00:00", "timestamp": "2026-03-01 10:00:00", "name": "Prices",
+            "referrer": "https://a.example", "context_user_agent": "Mozilla", "context_campaign_source": "news", "context_campaign_medium": "email"}
+    import_export("segment", lines(tmp_path / "segment", [page], "pages.jsonl"), out=tmp_path / "a")
+    assert only(tmp_path / "a") == {name: page[name] for name in list(page)[5:]}
+    ga4 = {"event_name": "bought", "event_timestamp": "1772359200000000", "user_pseudo_id": "d", "user_id": "ann", "event_params": [], "device": {"category": "desktop"},
+           "geo": {"country": "Austria"}, "ecommerce": {"purchase_revenue": 9.5}, "items": [{"item_id": "a"}], "event_value_in_usd": 9.5,
+           "user_ltv": {"revenue": 20.5}, "app_info": {"version": "1"}}
+    import_export("ga4", lines(tmp_path / "ga4", [ga4]), out=tmp_path / "b")
+    assert only(tmp_path / "b") == {name: ga4[name] for name in list(ga4)[5:]}
+    amplitude = {"event_type": "opened", "user_id": "ann", "event_time": "2026-03-01 10:00:00", "event_properties": {"size": 3}, "groups": {}, "uuid": "u",
+                 "user_properties": '{"plan": "free"}', "group_properties": {"company": {"seats": 3}}, "ip_address": "192.0.2.1", "app": 7, "amplitude_id": 12}
+    import_export("amplitude", lines(tmp_path / "amplitude", [amplitude]), out=tmp_path / "c")
+    assert only(tmp_path / "c") == {"size": 3, "user_properties": {"plan": "free"}} | {name: amplitude[name] for name in list(amplitude)[7:]}
+    row = posthog("a", "ann", "2026-03-01T10:00:00+00:00") | {"elements_chain": "a.button", "person_properties": {"email": "a@example.com"}}
+    import_export("posthog", lines(tmp_path / "posthog", [row]), out=tmp_path / "d")
+    assert only(tmp_path / "d") == {"elements_chain": "a.button", "person_properties": {"email": "a@example.com"}, "person_id": "p-ann"}
+    snowplow = {"event_id": "1", "collector_tstamp": "2026-03-01 10:00:00", "event": "page_view", "user_id": "ann", "useragent": "Mozilla", "mkt_medium": "cpc",
+                "mkt_source": "google"}
+    import_export("snowplow", lines(tmp_path / "snowplow", [snowplow]), out=tmp_path / "e")
+    assert only(tmp_path / "e") == {"useragent": "Mozilla", "mkt_medium": "cpc", "mkt_source": "google"}
+
+
+def test_a_property_and_a_column_of_one_name_both_stay_and_properties_that_are_no_object_too(tmp_path):
+    row = posthog("a", "ann", "2026-03-01T10:00:00+00:00", plan="own") | {"plan": {"is": 'a "column"'}, "person_id": None}
+    import_export("posthog", lines(tmp_path / "export", [row, row | {"uuid": "b", "properties": [1, "x"]}, row | {"uuid": "c", "properties": 7, "plan": None}]),
+                  out=tmp_path / "out")
+    found = table(tmp_path / "out", "events").set_index("event_id")["properties"].map(json.loads).to_dict()
+    assert found == {"a": {"plan": "own", "column.plan": {"is": 'a "column"'}}, "b": {"plan": {"is": 'a "column"'}, "properties": [1, "x"]}, "c": {"properties": 7}}
+
+
+def test_amplitude_needs_no_device_where_it_says_who_it_was(tmp_path):
+    rows = [{"event_type": "opened", "event_time": f"2026-03-0{day} 10:00:00", "uuid": str(day)} | who for day, who in enumerate(
+        ({"amplitude_id": 5}, {"user_id": "ann", "amplitude_id": 5}, {"user_id": "bob"}), 1)]
+    events = table(brought("amplitude", lines(tmp_path / "export", rows), tmp_path), "events")
+    assert events[["event_id", "user_id"]].to_numpy().tolist() == [["1", "ann"], ["2", "ann"], ["3", "bob"]]
+
+
+def only(out: Path) -> dict:
+    """The properties of the one event."""
+    found, = table(out, "events")["properties"]
+    return json.loads(found)
+
+
+def test_tables_whose_columns_are_in_capitals_are_read_as_those_in_small_letters(tmp_path):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "PAGES.csv").write_text("ID,ANONYMOUS_ID,USER_ID,RECEIVED_AT,TIMESTAMP,NAME\n1,d,ann,2026-03-01 10:00:00,2026-03-01 10:00:00,Prices\n")
+    pd.DataFrame([{"ID": "2", "USER_ID": "ann", "EVENT": "opened", "RECEIVED_AT": "2026-03-02 10:00:00", "PLAN": "free"}]).to_parquet(tmp_path / "export" / "TRACKS.parquet")
+    events = table(brought("rudderstack", tmp_path / "export", tmp_path), "events")
+    assert events[["event_id", "event", "properties"]].to_numpy().tolist() == [["1", "page viewed", '{"name":"Prices"}'], ["2", "opened", '{"plan":"free"}']]

@@ -59,7 +59,9 @@ class Feed:
     `telling` are the columns that such a row has, with the value where only one will do. `columns` are read as
     text, nested objects as JSON; `rest` holds all others as a JSON object. `makes` has a SELECT over `rows` for each
     staged table, or for a table of the reader's `keeps`. `needs` are the columns without which a row is none. `reads` are columns made of others before anything
-    else; `once` are expressions that several queries ask for, worked out once for each row.
+    else; `once` are expressions that several queries ask for, worked out once for each row. Of `columns`, those that stay are in
+    `rest` too: what is made of them tells less than they do. `noise` are columns of the transport, which nothing is made of.
+    `partly` says of which rows, by a condition, more would have to be there, and where that is found.
     """
 
     name: str
@@ -70,6 +72,9 @@ class Feed:
     needs: Mapping[str, str] = field(default_factory=dict)
     reads: Mapping[str, str] = field(default_factory=dict)
     once: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    noise: tuple[str, ...] = ()
+    partly: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, file: str, row: Mapping[str, Any]) -> bool:
         """Whether rows such as this one, of a file of this name, are of this sort."""
@@ -84,7 +89,7 @@ class Reader:
     `keeps` are tables between staging and gathering, with their columns; `joins` makes staged tables of those.
     `unpack` finds the rows in a document that is no list of rows. `playbook` adds to the first playbook, knowing
     how many rows each table has. `names` are the columns of files that have no line of names. `zoned` says that times
-    may count in another zone than UTC.
+    may count in another zone than UTC. `inside` is what to read in place of a row's `text`, as SQL.
     """
 
     kind: str
@@ -94,6 +99,7 @@ class Reader:
     unpack: Callable[[Any], list[Any] | None] | None = None
     names: tuple[str, ...] = ()
     zoned: bool = False
+    inside: str = "text"
     playbook: Callable[[Mapping[str, int]], str] | None = None
 
     @property

@@ -7,7 +7,7 @@ for one browser. `user_id` is there where the site sets it; all others are brows
 from __future__ import annotations
 
 from plgkit.readers.feeds import Feed, Reader
-from plgkit.readers.phrases import channel, first_and_last, links, made_id, within
+from plgkit.readers.phrases import channel, first_and_last, links, made_id, together, within
 from plgkit.readers.times import epoch
 
 _AT = epoch("event_timestamp")
@@ -24,9 +24,7 @@ _SESSION = f"({_PARAMS})['ga_session_id']"
 _ID = made_id("user_pseudo_id", "event_timestamp", "event_name", "event_bundle_sequence_id", "event_params")
 _EVENTS = Feed(
     "events", {"event_name": None, "event_timestamp": None, "user_pseudo_id": None},
-    ("event_date", "event_timestamp", "event_name", "event_params", "event_bundle_sequence_id", "user_id", "user_pseudo_id", "user_properties",
-     "user_first_touch_timestamp", "geo", "traffic_source", "device", "event_previous_timestamp", "event_server_timestamp_offset", "app_info",
-     "stream_id", "ecommerce", "items", "user_ltv", "event_value_in_usd"),
+    ("event_timestamp", "event_name", "event_params", "event_bundle_sequence_id", "user_id", "user_pseudo_id", "user_properties", "geo", "traffic_source"),
     {
         "events": f"""
             SELECT {_ID} AS event_id, event_name AS event, {_AT} AS occurred_at, CAST(NULL AS TIMESTAMP) AS received_at, user_id AS known_id,
@@ -34,7 +32,7 @@ _EVENTS = Feed(
                    user_pseudo_id || '.' || {_SESSION} AS session_id,
                    CASE WHEN ({_PARAMS})['page_location'] LIKE '%gclid=%' THEN 'paid_search'
                         ELSE {channel(within('medium', 'traffic_source'), within('source', 'traffic_source'), f"({_PARAMS})['page_referrer']")} END AS channel,
-                   nullif(CAST(json_merge_patch(coalesce(to_json({_PARAMS}), '{{}}'), rest) AS VARCHAR), '{{}}') AS properties FROM rows""",
+                   {together(f"coalesce(to_json({_PARAMS}), '{{}}')")} AS properties FROM rows""",
         "links": links("user_pseudo_id", "user_id", _AT, "identify"),
         "people": f"""
             SELECT user_id AS known_id, {_AT} AS said_at, {within('country', 'geo')} AS country, ({_OF_USER})['role'] AS role FROM rows
@@ -42,6 +40,7 @@ _EVENTS = Feed(
     },
     needs={"event_name": "it has no event_name", "coalesce(user_id, user_pseudo_id)": "it has neither user_id nor user_pseudo_id",
            _AT: "its event_timestamp cannot be read"},
-    once=(_AT, _PARAMS, _OF_USER))
+    once=(_AT, _PARAMS, _OF_USER), stays=("user_properties", "geo", "traffic_source"),
+    noise=("event_date", "event_previous_timestamp", "event_server_timestamp_offset"))
 
 READER = Reader("ga4", (_EVENTS,))

@@ -61,7 +61,7 @@ _TABLE_ANONYMOUS = "coalesce(coalesce(distinct_id_before_identity, distinct_id) 
 _TABLE = Feed(
     "table", {"name": None, "time": None, "distinct_id": None},
     ("name", "time", "distinct_id", "properties", "insert_id", "mp_processing_time_ms", "device_id", "distinct_id_before_identity", "mp_country_code",
-     "_file", "_line", "_fivetran_id", "_fivetran_synced", "event_id"),
+     "_fivetran_id"),
     {
         "events": f"""
             SELECT coalesce({_row('insert_id', _TABLE_AT)}, _fivetran_id) AS event_id, name AS event, {_TABLE_AT} AS occurred_at, {epoch('mp_processing_time_ms')} AS received_at,
@@ -76,6 +76,6 @@ _TABLE = Feed(
             {first_and_last('distinct_id', 'mp_country_code')}""",
     },
     needs={"name": "it has no event", "distinct_id": "it has no distinct_id", _TABLE_AT: "its time cannot be read"},
-    once=(_TABLE_AT,))
+    once=(_TABLE_AT,), stays=("mp_country_code",), noise=("_file", "_line", "_fivetran_synced", "event_id"))
 
 READER = Reader("mixpanel", (_EVENTS, _TABLE), zoned=True)

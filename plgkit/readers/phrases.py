@@ -14,10 +14,23 @@ def within(name: str, column: str = "properties") -> str:
 
 
 def properties(column: str | None = "properties", rest: str = "rest") -> str:
-    """A row's own properties with the columns that nobody knows; NULL where there are none."""
-    own = f"CASE WHEN json_valid({column}) THEN {column} WHEN {column} IS NOT NULL THEN json_object('{column}', {column}) ELSE '{{}}' END"
-    whole = f"json_merge_patch({own}, {rest})" if column else rest
-    return f"nullif(CAST({whole} AS VARCHAR), '{{}}')"
+    """A row's own properties with the columns that nobody knows; NULL where there are none.
+
+    Properties that are no object stay as what they are, under the column's name.
+    """
+    if column is None:
+        return f"nullif(CAST({rest} AS VARCHAR), '{{}}')"
+    return together(f"CASE WHEN {column} IS NULL THEN '{{}}' WHEN NOT json_valid({column}) THEN json_object('{column}', {column}) "
+                    f"WHEN json_type({column}) = 'OBJECT' THEN {column} ELSE json_object('{column}', CAST({column} AS JSON)) END", rest)
+
+
+def together(own: str, rest: str = "rest") -> str:
+    """Two JSON objects as one; a column of the row that is named as a property of its own stays as `column.NAME`."""
+    name = f"CASE WHEN list_contains(json_keys({own}), name) THEN 'column.' || name ELSE name END"
+    value = f"json_extract({rest}, '$.\"' || replace(name, '\"', '\\\"') || '\"')"
+    renamed = f"to_json(map_from_entries(list_transform(json_keys({rest}), name -> {{'k': {name}, 'v': {value}}})))"
+    return (f"nullif(CAST(CASE WHEN CAST({rest} AS VARCHAR) <> '{{}}' AND list_has_any(json_keys({own}), json_keys({rest})) "
+            f"THEN json_merge_patch({renamed}, {own}) ELSE json_merge_patch({own}, {rest}) END AS VARCHAR), '{{}}')")
 
 
 def channel(medium: str, source: str, referrer: str) -> str:

@@ -26,7 +26,7 @@ _SET = within("$group_set")
 _EVENTS = Feed(
     "events", {"distinct_id": None, "event": None, "timestamp": None},
     ("uuid", "id", "timestamp", "created_at", "event", "properties", "distinct_id", "elements_chain", "person_properties", "person_id", "person",
-     "inserted_at", "_inserted_at", "team_id"),
+     "inserted_at", "_inserted_at"),
     {
         "events": f"""
             SELECT coalesce(uuid, id) AS event_id, event, {_AT} AS occurred_at, {_SEEN} AS received_at, {_KNOWN} AS known_id, {_UNKNOWN} AS anonymous_id,
@@ -55,7 +55,7 @@ _EVENTS = Feed(
             WHERE event = 'survey sent' AND try_cast({within('$survey_response')} AS DOUBLE) IS NOT NULL""",
     },
     needs={"distinct_id": "it has no distinct_id", "event": "it has no event", _AT: "its timestamp cannot be read"},
-    once=(_AT, _SEEN, _ANONYMOUS, _ACCOUNT))
+    once=(_AT, _SEEN, _ANONYMOUS, _ACCOUNT), stays=("elements_chain", "person_properties", "person_id", "person"), noise=("team_id",))
 _FLAT = "list_filter(json_keys(rest), name -> {}starts_with(name, 'properties.'))"
 _VALUES = "to_json(map_from_entries(list_transform({names}, name -> {{'k': {key}, 'v': json_extract(rest, '$.\"' || replace(name, '\"', '\\\"') || '\"')}})))"
 _OWN = _VALUES.format(names=_FLAT.format(""), key="substr(name, 12)")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from plgkit.readers.feeds import Reader
 from plgkit.readers.pieces import NOT_WHOLE, Piece, Row
 
 BATCH_ROWS, BATCH_BYTES = 40_000, 24_000_000
+_CAPITALS = re.compile(r'\{\s*"[A-Z_][A-Z0-9_]*"')
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def _gathered(rows: Iterator[Row], after: int) -> Iterator[Batch]:
         if text is None:
             bad.append((number, reason, line[:500]))
         else:
-            texts.append(text)
+            texts.append(_in_small_letters(text))
             numbers.append(number)
             size += len(text)
     if texts or bad:
@@ -86,9 +89,20 @@ def _gathered_rows(numbers: Iterable[int], rows: list[dict[str, Any]]) -> Batch:
         if text is None:
             bad.append((number, fault, line[:500]))
         else:
-            texts.append(text)
+            texts.append(_in_small_letters(text))
             good.append(number)
     return Batch(texts, good, bad, numbers[-1])
+
+
+def _in_small_letters(text: str) -> str:
+    """A row whose columns are all in capitals, as some warehouses write them, with their names as all others have them."""
+    if not _CAPITALS.match(text):
+        return text
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return as_text({name.lower(): value for name, value in row.items()}) if all(name == name.upper() for name in row) else text
 
 
 def _in_memory(piece: Piece) -> io.BytesIO:

@@ -13,9 +13,10 @@ from plgkit.readers.times import any_time
 _RAW = any_time("coalesce(original_timestamp, originaltimestamp)")
 _SEEN, _SENT = any_time("received_at"), any_time("sent_at")
 _AT = f"coalesce({any_time('timestamp')}, {_SEEN} - ({_SENT} - {_RAW}), {_SEEN})"
-_COMMON = ("id", "anonymous_id", "user_id", "original_timestamp", "originaltimestamp", "sent_at", "received_at", "timestamp", "uuid_ts", "uuid",
-           "context_campaign_source", "context_campaign_medium", "context_page_referrer", "referrer", "context_session_id", "context_ip",
-           "context_group_id", "group_id", "context_user_agent")
+_COMMON = ("id", "anonymous_id", "user_id", "original_timestamp", "originaltimestamp", "sent_at", "received_at", "timestamp", "context_campaign_source",
+           "context_campaign_medium", "context_page_referrer", "referrer", "context_session_id", "context_group_id", "group_id")
+_STAYS = ("context_campaign_source", "context_campaign_medium", "context_page_referrer", "referrer")
+_NOISE = ("uuid", "uuid_ts")
 _CHANNEL = channel("context_campaign_medium", "context_campaign_source", "coalesce(context_page_referrer, referrer)")
 _ACCOUNT = "coalesce(context_group_id, group_id)"
 _WHO = """user_id AS known_id, CASE WHEN user_id IS NULL THEN anonymous_id END AS anonymous_id"""
@@ -38,13 +39,15 @@ _TRACKS = Feed(
      "exposures": f"""
         SELECT id AS row_id, {_WHO}, coalesce(experiment_name, experiment_id) AS experiment, variation_name AS variant, {_AT} AS exposed_at FROM rows
         WHERE lower(event) IN ({listed(_EXPERIMENT)}) AND variation_name IS NOT NULL AND coalesce(experiment_name, experiment_id) IS NOT NULL"""},
-    needs={"event": "it has no event", **_NEEDS}, once=(_AT, _SEEN))
+    needs={"event": "it has no event", **_NEEDS}, once=(_AT, _SEEN), stays=(*_STAYS, "experiment_name", "variation_name", "experiment_id"), noise=_NOISE)
 _PAGES = Feed(
-    "pages", {"received_at": None, "id": None}, (*_COMMON, "name"),
-    {"events": _events("'page viewed'", page=True), "links": _LINK}, files=("pages*",), needs=_NEEDS, once=(_AT, _SEEN))
+    "pages", {"received_at": None, "id": None}, _COMMON,
+    {"events": _events("'page viewed'", page=True), "links": _LINK}, files=("pages*",), needs=_NEEDS, once=(_AT, _SEEN),
+    stays=_STAYS, noise=_NOISE)
 _SCREENS = Feed(
-    "screens", {"received_at": None, "id": None}, (*_COMMON, "name"),
-    {"events": _events("'screen viewed'"), "links": _LINK}, files=("screens*",), needs=_NEEDS, once=(_AT, _SEEN))
+    "screens", {"received_at": None, "id": None}, _COMMON,
+    {"events": _events("'screen viewed'"), "links": _LINK}, files=("screens*",), needs=_NEEDS, once=(_AT, _SEEN),
+    stays=_STAYS, noise=_NOISE)
 _PEOPLE = "SELECT user_id AS known_id, {at} AS said_at, {account} AS account_id, country, role{more} FROM rows WHERE user_id IS NOT NULL"
 _IDENTIFIES = Feed(
     "identifies", {"user_id": None, "received_at": None}, (*_COMMON, "company_id", "country", "role", "created_at"),

@@ -35,7 +35,7 @@ _EVENTS = Feed(
     "events", {"event_id": None, "collector_tstamp": None, "event": None},
     ("event_id", "event", "event_name", "se_action", "user_id", "domain_userid", "network_userid", "domain_sessionid", "collector_tstamp", "derived_tstamp",
      "dvce_created_tstamp", "dvce_sent_tstamp",
-     "true_tstamp", "load_tstamp", "etl_tstamp", "mkt_medium", "mkt_source", "refr_medium", "refr_urlhost", "geo_country", "user_ipaddress", "useragent"),
+     "true_tstamp", "load_tstamp", "etl_tstamp", "mkt_medium", "mkt_source", "refr_urlhost", "geo_country"),
     {
         "events": f"""
             SELECT event_id, {_EVENT} AS event, {_AT} AS occurred_at, {_SEEN} AS received_at, user_id AS known_id,
@@ -49,6 +49,6 @@ _EVENTS = Feed(
     },
     needs={"event_id": "it has no event_id", f"coalesce(user_id, {_BROWSER})": "it has no user_id, domain_userid or network_userid",
            _AT: "none of its times can be read"},
-    once=(_AT, _SEEN))
+    once=(_AT, _SEEN), stays=("se_action", "mkt_medium", "mkt_source", "refr_urlhost", "geo_country"))
 
 READER = Reader("snowplow", (_EVENTS,), names=COLUMNS)

@@ -168,7 +168,8 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
     texts = pa.table({"line": pa.array(batch.numbers, pa.int64()), "text": pa.array(batch.texts, pa.string())})
     connection.register("lines", texts)
     connection.execute("CREATE OR REPLACE TEMP TABLE valid AS SELECT *, CASE WHEN whole THEN json_keys(text) END AS names "
-                       "FROM (SELECT line, text, json_valid(text) AS whole FROM lines)")
+                       f"FROM (SELECT line, whole, CASE WHEN whole THEN {reader.inside} ELSE text END AS text "
+                       "FROM (SELECT line, text, json_valid(text) AS whole FROM lines))")
     connection.unregister("lines")
     bad = [*batch.bad, *[(line, "it is no JSON object", text) for line, text in connection.execute(
         f"SELECT line, left(text, {_LONGEST_ROW}) FROM valid WHERE NOT whole ORDER BY line").fetchall()]]
@@ -178,6 +179,8 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
         _rows(connection, feed, known[:place])
         bad += connection.execute(
             f"SELECT line, reason, left(text, {_LONGEST_ROW}) FROM wanting ORDER BY line").fetchall()
+        for condition, reason in feed.partly.items():
+            bad += connection.execute(f"SELECT line, '{reason}', left(text, {_LONGEST_ROW}) FROM read WHERE reason IS NULL AND ({condition}) ORDER BY line").fetchall()
         if not feed.makes:
             unused[feed.name] += connection.execute("SELECT count(*) FROM rows").fetchall()[0][0]
         for table, query in _queries(feed).items():
@@ -210,9 +213,12 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     columns = list(feed.columns)
     paths = ", ".join(f"'{_path(name)}'" for name in columns)
     chosen = ", ".join(f'found[{place}] AS "{name}"' for place, name in enumerate(columns, 1))
-    others = json.dumps(dict.fromkeys(columns)).replace("'", "''")
-    rest = (f"CASE WHEN list_has_all([{listed(columns)}], names) THEN '{{}}' "
-            f"ELSE CAST(json_merge_patch('{{}}', json_merge_patch(text, '{others}')) AS VARCHAR) END")
+    known = [*columns, *feed.noise]
+    stays, held = ", ".join(f"'{_path(name)}'" for name in feed.stays), "".join(
+        _held(name, f"found[{columns.index(name) + 1}]", f"stays[{place}]") for place, name in enumerate(feed.stays, 1))
+    spent = json.dumps(dict.fromkeys(known)).replace("'", "''")
+    rest = (f"'{{' || concat_ws(',', CASE WHEN NOT list_has_all([{listed(known)}], names) "
+            f"THEN nullif(CAST(json_merge_patch('{{}}', json_merge_patch(text, '{spent}')) AS VARCHAR)[2:-2], '') END{held}) || '}}'")
     taken = "".join(f" AND NOT coalesce({_tells(each)}, false)" for each in before)
     made = f"* REPLACE ({', '.join(f'{query} AS {name}' for name, query in feed.reads.items())})" if feed.reads else "*"
     inside = "".join(f", TRY(json_extract_string({column}, [{', '.join(sorted(found))}])) AS in_{column}" for column, found in _asked(feed).items())
@@ -221,10 +227,18 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     reason = f"CASE {needs} END" if needs else "CAST(NULL AS VARCHAR)"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT *{once} FROM (SELECT *{inside} FROM (SELECT {made} FROM ("
-        f"SELECT line, text, {chosen}, rest, zone FROM told, (SELECT line, text, json_extract_string(text, [{paths}]) AS found, {rest} AS rest "
+        f"SELECT line, text, {chosen}, {rest} AS rest, zone FROM told, (SELECT line, text, names, json_extract_string(text, [{paths}]) AS found"
+        f"{f', json_extract(text, [{stays}]) AS stays' if stays else ''} "
         f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken})))))")
     connection.execute("CREATE OR REPLACE TEMP TABLE wanting AS SELECT line, reason, text FROM read WHERE reason IS NOT NULL")
     connection.execute("CREATE OR REPLACE TEMP VIEW rows AS SELECT * EXCLUDE (reason, text) FROM read WHERE reason IS NULL")
+
+
+def _held(name: str, text: str, json_: str) -> str:
+    """A column that stays, as a part of an object; what is empty is no part, and an object written as text is one."""
+    key = json.dumps(name).replace("'", "''")
+    return (f", CASE WHEN {text} IN ('', '{{}}', '[]') THEN NULL WHEN starts_with({text}, '{{') AND json_valid({text}) THEN '{key}:' || {text} "
+            f"WHEN {text} IS NOT NULL THEN '{key}:' || CAST({json_} AS VARCHAR) END")
 
 
 def _queries(feed: Feed) -> dict[str, str]:
