@@ -222,3 +222,26 @@ def test_the_command_says_what_it_read_and_what_it_set_aside(tmp_path):
     aside = pd.read_csv(tmp_path / "out" / "set_aside.csv")
     assert aside[["file", "line", "row"]].to_numpy().tolist() == [
         ["invoices.jsonl", 7, "{broken"], ["invoices.jsonl", 8, "[1, 2]"], ["invoices.jsonl", 9, '{"object": "planet", "id": 1}']]
+
+
+def test_an_invoice_that_says_it_has_more_lines_than_it_holds_is_named_with_what_to_export(tmp_path):
+    part = invoice("i1", "c1", JAN, line("l1", 2000, JAN, FEB))
+    part["lines"]["has_more"] = True
+    done = import_export("stripe", written(tmp_path / "export", [part, INVOICES[1]]), out=tmp_path / "out")
+    assert done.tables["invoice_lines"] == 2
+    assert done.set_aside == {"it is read, but says that it has more lines than it holds (has_more): export /v1/invoices/ID/lines too": 1}
+    assert pd.read_csv(tmp_path / "out" / "set_aside.csv")["row"].str.startswith('{"id": "i1"').all()
+
+
+def test_of_events_the_object_inside_is_read_as_it_was_at_the_last_of_them(tmp_path):
+    def told(created: int, **now) -> dict:
+        held = {"id": "s1", "object": "subscription", "customer": "c1", "created": JAN, "start_date": JAN, "status": "active", "currency": "usd", "items": {
+            "object": "list", "data": [{"id": "it1", "quantity": now.get("quantity", 1), "price": {
+                "id": "p1", "unit_amount": 1000, "currency": "usd", "recurring": {"interval": "month", "interval_count": 1}}}]}}
+        return {"id": f"evt_{created}", "object": "event", "type": "customer.subscription.updated", "created": created, "data": {"object": held, "previous_attributes": {}}}
+
+    rows = [told(MAR, quantity=3), told(FEB, quantity=5), told(JAN), {"id": "evt_9", "object": "event", "type": "ping", "data": {}}]
+    done = import_export("stripe", written(tmp_path / "export", rows, "events.jsonl"), out=tmp_path / "out")
+    periods = pd.read_parquet(tmp_path / "out" / "subscription_periods.parquet")
+    assert periods[["subscription_id", "mrr", "seats"]].to_numpy().tolist() == [["s1/it1", 30.0, 3]]
+    assert (done.unused, done.set_aside) == ({"event": 1}, {})

@@ -103,13 +103,15 @@ def _latest_of(*times: str) -> str:
     return f"greatest({', '.join(any_time(time) for time in times)})"
 
 
-_SUBSCRIPTION_SAID = _latest_of("created", "start_date", "canceled_at", "ended_at", "current_period_start")
-_INVOICE_SAID = _latest_of("created", *(_inside("status_transitions", f"{name}_at") for name in ("finalized", "paid", "voided", "marked_uncollectible")))
+_SUBSCRIPTION_SAID = _latest_of("created", "start_date", "canceled_at", "ended_at", "current_period_start", "event_created")
+_INVOICE_SAID = _latest_of("created", "event_created", *(_inside("status_transitions", f"{name}_at") for name in ("finalized", "paid", "voided", "marked_uncollectible")))
 _ITEMS = f"SELECT unnest({_list_in('items')}) AS item, id AS subscription_id, {_SUBSCRIPTION_SAID} AS said_at FROM rows"
+_PARTLY = "it is read, but says that it has more {0} than it holds (has_more): export {1} too"
 _API_SUBSCRIPTION = Feed(
     "subscription", {"object": "subscription"},
     ("id", "object", "created", "customer", "start_date", "ended_at", "canceled_at", "status", "trial_start", "trial_end", "quantity",
-     "plan", "items", "currency", "discount", "discounts", "cancel_at", "cancel_at_period_end", "current_period_start", "current_period_end"),
+     "plan", "items", "currency", "discount", "discounts", "cancel_at", "cancel_at_period_end", "current_period_start", "current_period_end",
+     "event_created"),
     _subscription(_SUBSCRIPTION_SAID, f"{_id_in('plan')} AS plan_id, currency", f"""
         SELECT item->>'$.id' AS item_id, said_at, subscription_id,
                coalesce(item->>'$.price.id', item->>'$.plan.id', item->>'$.price', item->>'$.plan') AS price_id,
@@ -120,6 +122,7 @@ _API_SUBSCRIPTION = Feed(
                item->>'$.price.nickname' AS name, item->>'$.price.recurring.usage_type' AS usage FROM ({_ITEMS}) WHERE item->>'$.price.id' IS NOT NULL"""}
     | {"stripe_discounts": _discounts("discount", lists=("discounts",))},
     needs={"id": "a subscription without id", "customer": "a subscription without customer"},
+    partly={f"{_inside('items', 'has_more')} = 'true'": _PARTLY.format("items", "/v1/subscription_items?subscription=ID")},
     reads={"customer": _id_in("customer")}
     | {name: f"coalesce({name}, {_inside('items', f'data[0].{name}')})" for name in ("current_period_start", "current_period_end")})
 _TABLE_SUBSCRIPTION = Feed(
@@ -202,7 +205,8 @@ def _taken_off(lines: str, known: str = "") -> dict[str, str]:
 _OF_INVOICE = f"SELECT unnest({_list_in('lines')}) AS l, id, customer, {_INVOICE_SAID} AS said_at FROM rows"
 _OF_ITSELF = "SELECT CAST(rest AS JSON) AS l, invoice, CAST(NULL AS TIMESTAMP) AS said_at FROM rows"
 _API_INVOICE = Feed(
-    "invoice", {"object": "invoice"}, ("id", "object", "created", "customer", "subscription", "status", "status_transitions", "lines", "parent", "discount", "discounts"),
+    "invoice", {"object": "invoice"}, ("id", "object", "created", "customer", "subscription", "status", "status_transitions", "lines", "parent", "discount", "discounts",
+                                             "event_created"),
     {"stripe_invoices": f"""
         SELECT id AS invoice_id, {_INVOICE_SAID} AS said_at, customer AS customer_id, subscription AS subscription_id,
                coalesce({any_time(_inside('status_transitions', 'finalized_at'))}, {any_time('created')}) AS issued_at, status FROM rows""",
@@ -210,7 +214,7 @@ _API_INVOICE = Feed(
      + f", said_at FROM ({_OF_INVOICE})",
      **_taken_off(_OF_INVOICE, _discounts("discount", lists=("discounts",))),
      "accounts": f"SELECT customer AS account_id, {any_time('created')} AS said_at FROM rows WHERE customer IS NOT NULL"},
-    needs={"id": "an invoice without id"},
+    needs={"id": "an invoice without id"}, partly={f"{_inside('lines', 'has_more')} = 'true'": _PARTLY.format("lines", "/v1/invoices/ID/lines")},
     reads={"customer": _id_in("customer"), "subscription": f"coalesce({_id_in('subscription')}, {_inside('parent', 'subscription_details.subscription')})"})
 _API_LINE_ITEM = Feed(
     "line", {"object": "line_item"}, ("object", "invoice"),
@@ -268,8 +272,13 @@ _STAGES = "list_position(['draft', 'open', 'uncollectible', 'paid', 'void'], sta
 """Of two answers that hold the same times the one that is further on counts."""
 
 
+_INSIDE = ("CASE WHEN json_extract_string(text, '$.object') = 'event' AND json_type(text, '$.data.object') = 'OBJECT' THEN CAST(json_merge_patch("
+           "json_extract(text, '$.data.object'), json_object('event_created', json_extract(text, '$.created'))) AS VARCHAR) ELSE text END")
+"""What an event is about, as it was then; which of two answers counts is told by when."""
+
+
 def _unpack(document: Any) -> list[Any] | None:
-    """Objects of the API, as they come alone, in lists, or inside events."""
+    """Objects of the API, as they come in lists."""
     if isinstance(document, dict) and document.get("object") == "list":
         return document.get("data", [])
     return None
@@ -321,4 +330,4 @@ READER = Reader(
     "stripe",
     (_API_SUBSCRIPTION, _API_ITEM, _API_PRICE, _API_PLAN, _API_INVOICE, _API_LINE_ITEM, _API_CUSTOMER, _API_DISCOUNT, _API_COUPON, _TABLE_SUBSCRIPTION, _TABLE_ITEM,
      _TABLE_PRICE, _TABLE_PLAN, _TABLE_LINE, _TABLE_INVOICE, _TABLE_CUSTOMER, _METRICS_TABLE, *_OTHER, *_OTHER_TABLES),
-    keeps=_KEEPS, joins={"invoice_lines": _JOINED_LINES, "subscription_periods": _JOINED_PERIODS}, unpack=_unpack, playbook=_words)
+    keeps=_KEEPS, joins={"invoice_lines": _JOINED_LINES, "subscription_periods": _JOINED_PERIODS}, unpack=_unpack, inside=_INSIDE, playbook=_words)
