@@ -13,7 +13,6 @@ from plgkit.schema import TABLES
 from plgkit.sources.connect import connect
 
 
-
 def opened(rows: list[tuple[str, str, str, float]], **words) -> object:
     """Events from user, name, time and minutes until they were received."""
     events = pd.DataFrame([(user, name, pd.Timestamp(at), pd.Timestamp(at) + pd.Timedelta(minutes=delay)) for user, name, at, delay in rows],
