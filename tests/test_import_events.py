@@ -348,7 +348,7 @@ def test_what_is_made_of_a_column_in_part_stays_in_the_properties(tmp_path):
     import_export("ga4", lines(tmp_path / "ga4", [ga4]), out=tmp_path / "b")
     assert only(tmp_path / "b") == {name: ga4[name] for name in list(ga4)[5:]}
     amplitude = {"event_type": "opened", "user_id": "ann", "event_time": "2026-03-01 10:00:00", "event_properties": {"size": 3}, "groups": {}, "uuid": "u",
-                 "user_properties": '{"plan": "free"}', "group_properties": {"company": {"seats": 3}}, "ip_address": "192.0.2.1", "app": 7, "amplitude_id": 12}
+                 "user_properties": '{"plan": "free"}', "group_properties": {"company": {"seats": 3}}, "ip_address": "192.0.2.1", "app": 7, "amplitude_id": "12"}
     import_export("amplitude", lines(tmp_path / "amplitude", [amplitude]), out=tmp_path / "c")
     assert only(tmp_path / "c") == {"size": 3, "user_properties": {"plan": "free"}} | {name: amplitude[name] for name in list(amplitude)[7:]}
     row = posthog("a", "ann", "2026-03-01T10:00:00+00:00") | {"elements_chain": "a.button", "person_properties": {"email": "a@example.com"}}

@@ -214,8 +214,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     paths = ", ".join(f"'{_path(name)}'" for name in columns)
     chosen = ", ".join(f'found[{place}] AS "{name}"' for place, name in enumerate(columns, 1))
     known = [*columns, *feed.noise]
-    stays, held = ", ".join(f"'{_path(name)}'" for name in feed.stays), "".join(
-        _held(name, f"found[{columns.index(name) + 1}]", f"stays[{place}]") for place, name in enumerate(feed.stays, 1))
+    held = "".join(_held(name, f"found[{columns.index(name) + 1}]") for name in feed.stays)
     spent = json.dumps(dict.fromkeys(known)).replace("'", "''")
     rest = (f"'{{' || concat_ws(',', CASE WHEN NOT list_has_all([{listed(known)}], names) "
             f"THEN nullif(CAST(json_merge_patch('{{}}', json_merge_patch(text, '{spent}')) AS VARCHAR)[2:-2], '') END{held}) || '}}'")
@@ -227,18 +226,17 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     reason = f"CASE {needs} END" if needs else "CAST(NULL AS VARCHAR)"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT *{once} FROM (SELECT *{inside} FROM (SELECT {made} FROM ("
-        f"SELECT line, text, {chosen}, {rest} AS rest, zone FROM told, (SELECT line, text, names, json_extract_string(text, [{paths}]) AS found"
-        f"{f', json_extract(text, [{stays}]) AS stays' if stays else ''} "
+        f"SELECT line, text, {chosen}, {rest} AS rest, zone FROM told, (SELECT line, text, names, json_extract_string(text, [{paths}]) AS found "
         f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken})))))")
     connection.execute("CREATE OR REPLACE TEMP TABLE wanting AS SELECT line, reason, text FROM read WHERE reason IS NOT NULL")
     connection.execute("CREATE OR REPLACE TEMP VIEW rows AS SELECT * EXCLUDE (reason, text) FROM read WHERE reason IS NULL")
 
 
-def _held(name: str, text: str, json_: str) -> str:
+def _held(name: str, text: str) -> str:
     """A column that stays, as a part of an object; what is empty is no part, and an object written as text is one."""
     key = json.dumps(name).replace("'", "''")
-    return (f", CASE WHEN {text} IN ('', '{{}}', '[]') THEN NULL WHEN starts_with({text}, '{{') AND json_valid({text}) THEN '{key}:' || {text} "
-            f"WHEN {text} IS NOT NULL THEN '{key}:' || CAST({json_} AS VARCHAR) END")
+    return (f", CASE WHEN {text} IN ('', '{{}}', '[]') THEN NULL WHEN {text}[1] IN ('{{', '[') AND json_valid({text}) THEN '{key}:' || {text} "
+            f"ELSE '{key}:' || CAST(to_json({text}) AS VARCHAR) END")
 
 
 def _queries(feed: Feed) -> dict[str, str]:
