@@ -24,19 +24,18 @@ def test_clocks_ahead_by_hours_are_told_by_the_days_they_move():
     told = quality.clocks(opened([("ann", "open", "2025-01-07 05:00", -600), ("ann", "open", "2025-01-07 15:00", -600), ("bob", "open", "2025-01-13 01:00", -600)]))
     assert told[["rows", "ahead", "other_day", "other_week", "worst_minutes"]].values.tolist() == [[3, 3, 2, 1, 600.0]]
     assert told["effect"].iloc[0] == (
-        "ahead: 2 events of 3 (66.7%) count on a day that had not begun when they were received, 1 in another week: active people and rates of these days "
-        "move; times of day and times between people's events are wrong by up to 10 hours")
+        "ahead: 2 events (66.7%) on a later day than that of the receiving, 1 in a later week, and active people and rates with them; "
+        "times of day wrong by up to 10 hours")
     assert clocked(told) == "100.0% of the events come from a clock ahead of the server's, 2 of them on another day; none shows a clock behind it"
 
 
 def test_a_clock_that_is_always_behind_is_found_for_all_and_for_one_person():
     late = [("ann", "open", f"2025-01-0{day} 10:00", 120) for day in range(1, 7)]
     told = quality.clocks(opened(late))
-    assert told["effect"].iloc[0].startswith("behind, or kept back: no event is received sooner than 2 hours after it happened; ")
+    assert told["effect"].iloc[0].startswith("behind, or kept back: nothing is received within 2 hours; ")
     both = quality.clocks(opened([*late, *[("bob", "open", f"2025-01-0{day} 10:00", 0) for day in range(1, 7)]]))
     assert both["effect"].iloc[0] == (
-        "behind, or kept back: 1 of 2 people with 6 events never had one received within the hour; what they did may count on an earlier day, in 50% of the "
-        "events at most")
+        "behind, or kept back: 1 of 2 people, nothing of whom is received within the hour; 6 events (50%) may count on an earlier day")
 
 
 def test_events_new_gone_and_never_seen_say_whom_and_which_measures_they_touch():
@@ -61,8 +60,7 @@ def test_late_rows_say_how_many_days_and_weeks_were_over():
     told = quality.late_rows(data).set_index("delay")
     assert told.loc["within an hour", ["rows", "after_day", "after_week"]].tolist() == [3, 1, 0]
     assert told.loc["within a day", "effect"] == (
-        "1 row came when their day was over: engagement.active_people by day, read before that, was too low; 1 when their week was: so was retention.cohorts "
-        "and engagement.active_people by week")
+        "1 row missed the day and 1 the week: engagement.active_people by day, and by week retention.cohorts too, read before, were too low")
     assert quality.moving_weeks(data)["effect"].iloc[0] == (
         "read on its last day, a week lacks 33.3% of its events: engagement.active_people is too low by 50%, and retention of that week by up to as much")
 

@@ -7,7 +7,8 @@ import pandas as pd
 from plgkit.notebook import words
 from plgkit.quality.clocks import OFTEN, STEADY
 from plgkit.quality.volumes import LEAST_USUAL, SILENCE
-from plgkit.sources.imported import BREAKS_OFF
+from plgkit.sources.data import Data
+from plgkit.sources.imported import BREAKS_OFF, Brought
 
 _NAMES = 4
 
@@ -136,6 +137,23 @@ def _so(what: str, n: float) -> str:
     return said.replace("links between ids that contradict", "links between ids contradict").replace("circles of ids that", "circle of ids" if n == 1 else "circles of ids").replace("ids each name the", "ids each naming the")
 
 
+def in_use(data: Data) -> str:
+    """Say how many rows of how many tables are used, how many are not, and how many of an export never became rows of a table.
+
+    Examples
+    --------
+    >>> from plgkit import samples
+    >>> in_use(samples.tiny())
+    '52 rows of 9 tables are used; none were set aside and none left out on purpose'
+    """
+    overview = data.overview
+    aside, left = overview["set_aside"].sum(), overview["left_out"].sum()
+    lost = sum(each.rows for each in data.findings if isinstance(each, Brought) and each.sort == "set aside")
+    said = (f"{words.counted(overview['rows'].sum(), 'row')} of {words.counted(len(overview), 'table')} are used; {words.count(aside) if aside else 'none'} were set "
+            f"aside and {words.count(left) if left else 'none'} left out on purpose")
+    return f"{said}; {words.counted(lost, 'row')} of the export never came into a table" if lost else said
+
+
 def reserved(found: pd.DataFrame) -> str:
     """Say how many rows are not used or with a reservation, which reason is the most frequent, and how many files break off.
 
@@ -194,5 +212,5 @@ def clocked(found: pd.DataFrame) -> str:
     if least >= 60 * STEADY and rows >= OFTEN:
         return f"{first}; none is received within {words.duration(least)}: clocks are behind, or rows are kept back"
     if people:
-        return f"{first}; of {words.counted(people, 'person', 'people')} none is ever received within an hour: clocks behind, or rows kept back"
+        return f"{first}; of {words.counted(people, 'person', 'people')} nothing is received within an hour: clocks behind, or rows kept back"
     return f"{first}; none shows a clock behind it"

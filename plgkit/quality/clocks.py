@@ -88,21 +88,20 @@ def _effect(row: dict[str, Any]) -> str:
 def _of_ahead(row: dict[str, Any]) -> list[str]:
     if not row["ahead"]:
         return []
-    moved = f"{counted(row['other_day'], 'event')} of {row['rows']:,} ({percent(row['other_day'] / row['rows'])})"
-    days = (f"{moved} count on a day that had not begun when they were received, {row['other_week']:,} in another week: active people and rates of these "
-            "days move") if row["other_day"] else "no event counts on another day, so days and rates stay as they are"
-    hours = f"times of day and times between people's events are wrong by up to {_long(row['worst_minutes'])}" if row["worst_minutes"] >= 5 else \
-        "only the order of events within moments may be wrong"
+    days = (f"{counted(row['other_day'], 'event')} ({percent(row['other_day'] / row['rows'])}) on a later day than that of the receiving, "
+            f"{row['other_week']:,} in a later week, and active people and rates with them") if row["other_day"] else "no event on another day, so days and rates stand"
+    hours = f"times of day wrong by up to {_long(row['worst_minutes'])}" if row["worst_minutes"] >= 5 else "only the order of moments in doubt"
     return [f"ahead: {days}; {hours}"]
 
 
 def _of_behind(row: dict[str, Any]) -> list[str]:
     if row["least_delay_seconds"] >= 60 * STEADY and row["rows"] >= OFTEN:
-        return [f"behind, or kept back: no event is received sooner than {_long(row['least_delay_seconds'] / 60)} after it happened; if clocks or the zone are wrong by "
-                "that, days, hours and weeks begin too early by as much, and if they are kept back, the last day counted is too low"]
+        return [f"behind, or kept back: nothing is received within {_long(row['least_delay_seconds'] / 60)}; with wrong clocks or a wrong zone, days and weeks are "
+                "cut too late by as much, and with rows kept back the last day counted is too low"]
     if row["behind_people"]:
-        return [f"behind, or kept back: {row['behind_people']:,} of {counted(row['people'], 'person', 'people')} with {row['behind_rows']:,} events never had one "
-                f"received within the hour; what they did may count on an earlier day, in {percent(row['behind_rows'] / row['rows'])} of the events at most"]
+        part = percent(row["behind_rows"] / row["rows"])
+        return [f"behind, or kept back: {row['behind_people']:,} of {counted(row['people'], 'person', 'people')}, nothing of whom is received within the hour; "
+                f"{row['behind_rows']:,} events ({part}) may count on an earlier day"]
     return []
 
 

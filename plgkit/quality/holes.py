@@ -19,7 +19,7 @@ HOLES: dict[tuple[str, str], tuple[str, str]] = {
     ("events", "properties"): ("funnels and rules with where", "a condition on a property never holds for {n} {rows}"),
     ("users", "account_id"): ("measures of accounts, and the width of intervals", "{n} {rows} count{s} as accounts of one: engagement.people_per_account is too low, intervals too narrow"),
     ("users", "channel"): ("acquisition.channel_split, acquisition.organic_share and acquisition.cac by channel",
-                           "{n} {rows} {are} of channel (none): every other channel's sign-ups are too low, by {part} in all, and its cost a customer too high"),
+                           "{n} {rows} ({part}) {are} of channel (none): sign-ups of the channels they came by are too low, and the cost of each too high"),
     ("users", "invited_by"): ("advocacy.viral_signups and advocacy.k_factor", "{n} {rows} count{s} as come without an invitation: right if nobody asked them, else both are too low"),
     ("users", "role"): ("engagement.viewer_editor_ratio and advocacy.viewers_to_editors", "{n} {rows} {are} neither viewer nor editor: both measures tell of {rest} people"),
     ("users", "country"): ("cuts by country", "a cut by country has {n} {rows} ({part}) under (none)"),

@@ -12,7 +12,7 @@ from plgkit.sources import engine
 from plgkit.sources.data import Data
 
 DELAYS = {"before they happened": -1e-6, "within an hour": 3600, "within a day": 86_400, "within three days": 3 * 86_400, "within a week": 7 * 86_400, "later": None}
-_BY_DAY, _BY_WEEK = "engagement.active_people by day", "retention.cohorts and engagement.active_people by week"
+_BY_DAY, _BY_WEEK = "engagement.active_people by day", "and by week retention.cohorts too"
 
 
 def late_rows(data: Data) -> pd.DataFrame:
@@ -52,8 +52,8 @@ def _of_delay(delay: str, rows: int, after_day: int, after_week: int) -> str:
         return f"{counted(rows, 'row')} of a clock ahead of the server's: what that does is told under clocks"
     if not after_day:
         return "none: they came on their own day"
-    said = f"{counted(after_day, 'row')} came when their day was over: {_BY_DAY}, read before that, was too low"
-    return f"{said}; {after_week:,} when their week was: so {'was' if after_week == 1 else 'were'} {_BY_WEEK}" if after_week else f"{said}; no week was"
+    said = f"{counted(after_day, 'row')} missed the day"
+    return f"{said} and {after_week:,} the week: {_BY_DAY}, {_BY_WEEK}, read before, were too low" if after_week else f"{said}: {_BY_DAY}, read before, was too low"
 
 
 def _received(data: Data) -> Table:

@@ -90,5 +90,6 @@ def _effect(gap: Any, found: pd.DataFrame) -> str:
         return (f"nobody was active for {gap.days:,} days: everybody who was there before counts as lost (retention.cohorts, retention.user_churn), "
                 "and periods before and after cannot be compared")
     missing = f"about {gap.expected - gap.events:,.0f} events" if gap.expected > gap.events else "no events beyond doubt"
-    people = f", and {lost:,.0f} people on {gap.days:,} day{'' if gap.days == 1 else 's'} taken together," if lost >= 1 else ""
-    return f"{missing}{people} missing: engagement.active_people, retention.cohorts and streaks of {'this day' if gap.days == 1 else 'these days'} are too low"
+    days = "" if gap.days == 1 else ", the days added up,"
+    people = f" and {lost:,.0f} active people{days}" if lost >= 1 else ""
+    return f"{missing}{people} are missing: engagement.active_people, retention.cohorts and streaks of {'this day' if gap.days == 1 else 'these days'} are too low"
