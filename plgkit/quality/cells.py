@@ -51,6 +51,6 @@ def missing_values(data: Data) -> pd.DataFrame:
 
 def _effect(table: str, column: str, rows: int, missing: int) -> str:
     one, many = _ROWS.get(table, ("row", "rows"))
-    said = HOLES[table, column][1]
-    return said.format(n="all" if missing == rows > 1 else f"{missing:,}", rest=f"{rows - missing:,}", part=percent(missing / rows), rows=one if missing == 1 else many,
+    read_by, said = HOLES[table, column]
+    return f"{said} ({read_by})".format(n="all" if missing == rows > 1 else f"{missing:,}", rest=f"{rows - missing:,}", part=percent(missing / rows), rows=one if missing == 1 else many,
                        are="is" if missing == 1 else "are", s="s" if missing == 1 else "")
