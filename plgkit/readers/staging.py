@@ -171,6 +171,7 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
                        f"FROM (SELECT line, whole, CASE WHEN whole THEN {reader.inside} ELSE text END AS text "
                        "FROM (SELECT line, text, json_valid(text) AS whole FROM lines))")
     connection.unregister("lines")
+    del texts
     bad = [*batch.bad, *[(line, "it is no JSON object", text) for line, text in connection.execute(
         f"SELECT line, left(text, {_LONGEST_ROW}) FROM valid WHERE NOT whole ORDER BY line").fetchall()]]
     counts, unused = Counter[str](), Counter[str]()
@@ -178,9 +179,9 @@ def _whole_batch(connection: duckdb.DuckDBPyConnection, reader: Reader, piece: P
     for place, feed in enumerate(known):
         _rows(connection, feed, known[:place])
         bad += connection.execute(
-            f"SELECT line, reason, left(text, {_LONGEST_ROW}) FROM wanting ORDER BY line").fetchall()
+            "SELECT line, reason, text FROM wanting ORDER BY line").fetchall()
         for condition, reason in feed.partly.items():
-            bad += connection.execute(f"SELECT line, '{reason}', left(text, {_LONGEST_ROW}) FROM read WHERE reason IS NULL AND ({condition}) ORDER BY line").fetchall()
+            bad += connection.execute(f"SELECT line, '{reason}', text FROM read WHERE reason IS NULL AND ({condition}) ORDER BY line").fetchall()
         if not feed.makes:
             unused[feed.name] += connection.execute("SELECT count(*) FROM rows").fetchall()[0][0]
         for table, query in _queries(feed).items():
@@ -224,10 +225,12 @@ def _rows(connection: duckdb.DuckDBPyConnection, feed: Feed, before: list[Feed])
     once = "".join(f", {_named(feed, query, once=False)} AS once_{place}" for place, query in enumerate(feed.once))
     needs = " ".join(f"WHEN {_named(feed, column)} IS NULL THEN '{why}'" for column, why in feed.needs.items())
     reason = f"CASE {needs} END" if needs else "CAST(NULL AS VARCHAR)"
+    said = " OR ".join(["reason IS NOT NULL", *(f"coalesce({condition}, false)" for condition in feed.partly)])
+    text = f"CASE WHEN {said} THEN left(text, {_LONGEST_ROW}) END"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE read AS SELECT *, {reason} AS reason FROM (SELECT *{once} FROM (SELECT *{inside} FROM (SELECT {made} FROM ("
+        f"CREATE OR REPLACE TEMP TABLE read AS SELECT * REPLACE ({text} AS text) FROM (SELECT *, {reason} AS reason FROM (SELECT *{once} FROM (SELECT *{inside} FROM (SELECT {made} FROM ("
         f"SELECT line, text, {chosen}, {rest} AS rest, zone FROM told, (SELECT line, text, names, json_extract_string(text, [{paths}]) AS found "
-        f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken})))))")
+        f"FROM valid WHERE whole AND coalesce({_tells(feed)}, false){taken}))))))")
     connection.execute("CREATE OR REPLACE TEMP TABLE wanting AS SELECT line, reason, text FROM read WHERE reason IS NOT NULL")
     connection.execute("CREATE OR REPLACE TEMP VIEW rows AS SELECT * EXCLUDE (reason, text) FROM read WHERE reason IS NULL")
 
