@@ -85,3 +85,11 @@ def test_the_snowplow_samples_contradictions_reach_the_data_report(tmp_path):
     done = import_export("snowplow", shared("data", "exports", "snowplow"), out=tmp_path / "out")
     known = quality.identity(connect(tmp_path / "out")).set_index("what")
     assert known.loc["links between ids that contradict earlier ones", "n"] == done.conflicts == 9
+
+
+def test_sorts_of_rows_that_no_table_is_made_of_are_named(folder):
+    left(folder)
+    for place, rows in (("a", 16), ("b", 4)):
+        (folder / ".import" / "stripe" / place).mkdir(parents=True)
+        (folder / ".import" / "stripe" / place / "state.json").write_text(json.dumps({"unused": {"charge table": rows}}))
+    assert [(each.level, each.rows, each.what) for each in imported.findings(folder)] == [("info", 20, "no table is made of charge table")]

@@ -144,13 +144,14 @@ def in_use(data: Data) -> str:
     --------
     >>> from plgkit import samples
     >>> in_use(samples.tiny())
-    '52 rows of 9 tables are used; none were set aside and none left out on purpose'
+    '52 rows of 9 tables are used; none was set aside and none left out on purpose'
     """
     overview = data.overview
     aside, left = overview["set_aside"].sum(), overview["left_out"].sum()
     lost = sum(each.rows for each in data.findings if isinstance(each, Brought) and each.sort == "set aside")
-    said = (f"{words.counted(overview['rows'].sum(), 'row')} of {words.counted(len(overview), 'table')} are used; {words.count(aside) if aside else 'none'} were set "
-            f"aside and {words.count(left) if left else 'none'} left out on purpose")
+    rows = overview["rows"].sum()
+    said = (f"{words.counted(rows, 'row')} of {words.counted(len(overview), 'table')} {'is' if rows == 1 else 'are'} used; "
+            f"{words.counted(aside, 'was', 'were') if aside else 'none was'} set aside and {words.count(left) if left else 'none'} left out on purpose")
     return f"{said}; {words.counted(lost, 'row')} of the export never came into a table" if lost else said
 
 

@@ -42,8 +42,8 @@ def set_aside(data: Data) -> pd.DataFrame:
         if each.table not in facts:
             facts[each.table] = _facts(data, each.table)
         of = (each.of or 0) if isinstance(each, Brought) else whole.get(each.table, 0)
-        table = "subscriptions" if each.table in BILLING else each.table
-        reading = told(of_tables(data, *(each.touches if isinstance(each, Brought) else (table,)))) or "no measure of these data"
+        touched = each.touches if isinstance(each, Brought) else (each.table,)
+        reading = told(of_tables(data, *[BILLING[0] if name in BILLING else name for name in touched])) or "no measure of these data"
         effect = of_import(each, reading) if isinstance(each, Brought) else _effect(each, of, facts[each.table].get(each.what), reading)
         made.append({"table": each.table, "rows": each.rows, "share": each.rows / of if of else float("nan"), "what": each.what, "effect": effect})
     found = pd.DataFrame(made, columns=["table", "rows", "share", "what", "effect"]).astype({"rows": "int64", "share": "float64"})
@@ -102,6 +102,8 @@ def of_import(found: Brought, reading: str) -> str:
                 "so people are too few or active too long (acquisition.visitor_to_signup, engagement.active_people, retention.cohorts)")
     if found.sort == "circles":
         return f"{counted(found.ids, 'id', 'ids')} count as {counted(n, 'person', 'people')}: were they several, sign-ups and active people are too low"
+    if found.sort == "unused":
+        return f"none: no measure asks for {_these(n)}"
     if found.sort == "unread":
         return "what was left out of the tables cannot be told from here: run the import again"
     beside = f", {percent(n / (of + n))} of all rows brought in" if of else ""

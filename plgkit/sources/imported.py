@@ -18,7 +18,7 @@ SET_ASIDE, GATHERED = "set_aside.csv", ".import/gathered.json"
 BREAKS_OFF = ("the file breaks off here", "the file is no whole Parquet file")
 MOST = 20
 """Reasons, or files that break off, that are told one by one."""
-Sort = Literal["set aside", "broken off", "doubles", "conflicts", "circles", "unread"]
+Sort = Literal["set aside", "broken off", "doubles", "conflicts", "circles", "unused", "unread"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def findings(folder: Path) -> tuple[Brought, ...]:
     """
     state, unread = _gathered(folder / GATHERED)
     rows = {name: _number(n) for name, n in _object(state.get("rows")).items() if name in TABLES}
-    found = (*_set_aside(folder / SET_ASIDE, sum(rows.values()) or None), *unread, *_doubles(state), *_identity(_object(state.get("identity"))))
+    found = (*_set_aside(folder / SET_ASIDE, sum(rows.values()) or None), *unread, *_doubles(state), *_identity(_object(state.get("identity"))), *_unused(folder))
     return tuple(each if each.touches else replace(each, touches=tuple(rows) or tuple(TABLES)) for each in found)
 
 
@@ -114,6 +114,16 @@ def _identity(state: dict[str, Any]) -> list[Brought]:
         found.append(Brought("info", EXPORT, circles, f"{'circles' if circles > 1 else 'circle'} of ids, each said to be the next and the last the first: "
                              f"one person each ({ids:,} ids; listed in {GATHERED})", "circles", None, ids))
     return found
+
+
+def _unused(folder: Path) -> list[Brought]:
+    """Sorts of rows that no table is made of, as the state of each file that was read notes them."""
+    found: dict[str, int] = {}
+    for path in sorted(folder.glob(".import/*/*/state.json")):
+        state, _unread = _gathered(path)
+        for name, rows in _object(state.get("unused")).items():
+            found[name] = found.get(name, 0) + _number(rows)
+    return [Brought("info", EXPORT, rows, f"no table is made of {name}", "unused") for name, rows in sorted(found.items()) if rows]
 
 
 def _gathered(path: Path) -> tuple[dict[str, Any], list[Brought]]:
