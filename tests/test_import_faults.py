@@ -357,7 +357,7 @@ def test_a_folder_of_another_kind_is_a_sentence_and_changes_nothing(tmp_path):
     import_export("posthog", lines(tmp_path / "export", [moved("a"), "no row"]), out=out)
     before, staged = written(out), sorted(path for path in out.rglob("*.parquet"))
     other = lines(tmp_path / "other", [{"event_type": "opened", "device_id": "d", "event_time": "2026-03-01 10:00:00"}] * 3)
-    with pytest.raises(NoData) as told:
+    with pytest.raises(BadSource) as told:
         import_export("posthog", other, out=out)
     assert str(told.value) == f"Nothing in {other} could be read as an export of PostHog (3 rows: its columns are those of no known row). {out} is as it was."
     assert (written(out), sorted(out.rglob("*.parquet"))) == (before, staged)

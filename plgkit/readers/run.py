@@ -64,9 +64,9 @@ def import_export(kind: str, path: str | Path, *, out: str | Path, times_in: str
     BadParameter
         If the kind is not known, or times were read in another zone so far.
     BadSource
-        If the path is not there.
+        If the path is not there, or nothing in it is of the kind while the folder holds data, which stay as they are.
     NoData
-        If nothing in it could be read; the folder is as it was then.
+        If nothing in it could be read, and the folder is new.
     Busy
         If another import is writing to the folder.
     """
@@ -127,7 +127,8 @@ def _imported(made_by: Reader, source: Path, target: Path, staged: Path, tell: C
             why = _reasons(connection, [path for path in counted(staged) if path.parent.parent == folder and path.parent.name in states])
             for name in {*states} - there:
                 shutil.rmtree(folder / name)
-            raise NoData(_nothing(source, made_by, why, target if (target / "playbook.toml").exists() else None))
+            kept = target if (target / "playbook.toml").exists() else None
+            raise (BadSource if kept else NoData)(_nothing(source, made_by, why, kept))
         state = gather(connection, staged, target)
         set_aside = _set_aside(connection, staged, target)
     finally:
