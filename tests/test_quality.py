@@ -24,7 +24,7 @@ def test_clocks_ahead_by_hours_are_told_by_the_days_they_move():
     told = quality.clocks(opened([("ann", "open", "2025-01-07 05:00", -600), ("ann", "open", "2025-01-07 15:00", -600), ("bob", "open", "2025-01-13 01:00", -600)]))
     assert told[["rows", "ahead", "other_day", "other_week", "worst_minutes"]].values.tolist() == [[3, 3, 2, 1, 600.0]]
     assert told["effect"].iloc[0] == (
-        "ahead: 2 events (66.7%) on a later day than that of the receiving, 1 in a later week, and active people and rates with them; "
+        "ahead: 2 events (66.7%) on a later day than received, 1 in a later week, and rates with them; "
         "times of day wrong by up to 10 hours")
     assert clocked(told) == "100.0% of the events come from a clock ahead of the server's, 2 of them on another day; none shows a clock behind it"
 
@@ -35,7 +35,7 @@ def test_a_clock_that_is_always_behind_is_found_for_all_and_for_one_person():
     assert told["effect"].iloc[0].startswith("behind, or kept back: nothing is received within 2 hours; ")
     both = quality.clocks(opened([*late, *[("bob", "open", f"2025-01-0{day} 10:00", 0) for day in range(1, 7)]]))
     assert both["effect"].iloc[0] == (
-        "behind, or kept back: 1 of 2 people, nothing of whom is received within the hour; 6 events (50%) may count on an earlier day")
+        "behind, or kept back: 1 of 2 people, nothing of whom is received within the hour; 6 events (50%) may count a day early")
 
 
 def test_events_new_gone_and_never_seen_say_whom_and_which_measures_they_touch():
@@ -79,3 +79,20 @@ def test_every_column_that_may_be_empty_has_its_effect_and_names_measures_that_t
     words = {word.strip(",.;:()") for pair in HOLES.values() for text in pair for word in text.split()}
     stages = {name.partition(".")[0] for name in measures()}
     assert {word for word in words if word.partition(".")[0] in stages and "." in word} <= set(measures())
+
+
+def test_a_robot_is_told_by_what_the_mean_is_with_and_without_it():
+    days = pd.date_range("2025-01-01", periods=20)
+    rows = [(f"u{n}", "open", f"{day:%Y-%m-%d} 10:00", 0) for n in range(10) for day in days] + [("bot", "open", f"2025-01-05 10:{n:02}", 0) for n in range(50)]
+    told = quality.heavy_people(opened(rows))
+    assert told[["user_id", "events", "usual"]].values.tolist() == [["bot", 50, 1]]
+    assert told["effect"].iloc[0] == (
+        "with it events a person are 22.7, without it 20.0 (20% of all): engagement.sessions and engagement.feature_adoption count it on 1 day, "
+        "engagement.active_people as one; to leave it out: [leave_out] user_ids")
+
+
+def test_what_an_empty_cell_does_is_told_with_how_many_there_are(tiny):
+    told = quality.missing_values(tiny).set_index(["table", "column"])["effect"]
+    assert told["users", "country"] == "a cut by country has 1 person (25%) under (none) (cuts by country)"
+    assert told["accounts", "industry"] == "1 account gets no points for industry and ranks too low among leads (pql.scores and pql.leads)"
+    assert told["invites", "accepted_at"] == "none: empty means not accepted (advocacy.invite_acceptance)"

@@ -88,8 +88,8 @@ def _effect(row: dict[str, Any]) -> str:
 def _of_ahead(row: dict[str, Any]) -> list[str]:
     if not row["ahead"]:
         return []
-    days = (f"{counted(row['other_day'], 'event')} ({percent(row['other_day'] / row['rows'])}) on a later day than that of the receiving, "
-            f"{row['other_week']:,} in a later week, and active people and rates with them") if row["other_day"] else "no event on another day, so days and rates stand"
+    days = (f"{counted(row['other_day'], 'event')} ({percent(row['other_day'] / row['rows'])}) on a later day than received, "
+            f"{row['other_week']:,} in a later week, and rates with them") if row["other_day"] else "no event on another day, so days and rates stand"
     hours = f"times of day wrong by up to {_long(row['worst_minutes'])}" if row["worst_minutes"] >= 5 else "only the order of moments in doubt"
     return [f"ahead: {days}; {hours}"]
 
@@ -101,7 +101,7 @@ def _of_behind(row: dict[str, Any]) -> list[str]:
     if row["behind_people"]:
         part = percent(row["behind_rows"] / row["rows"])
         return [f"behind, or kept back: {row['behind_people']:,} of {counted(row['people'], 'person', 'people')}, nothing of whom is received within the hour; "
-                f"{row['behind_rows']:,} events ({part}) may count on an earlier day"]
+                f"{row['behind_rows']:,} events ({part}) may count a day early"]
     return []
 
 
