@@ -15,7 +15,7 @@ from plgkit.errors import BadSource, ServerAway, nearest
 PASSWORD = "PLGKIT_PASSWORD"
 SECRET = ("password", "passwd", "passphrase", "token", "access_token", "auth", "secret", "private_key", "sslpassword")
 """Options that no address may carry."""
-UNANSWERED = ("connection refused", "timed out", "timeout", "no route to host", "network is unreachable", "starting up", "shutting down", "unavailable",
+UNANSWERED = ("connection refused", "timed out", "timeout expired", "no route to host", "network is unreachable", "starting up", "shutting down", "unavailable",
               "name or service not known", "could not translate", "failed to resolve", "name resolution")
 """What drivers say when there is nobody at the other end."""
 
