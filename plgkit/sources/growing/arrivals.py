@@ -44,9 +44,9 @@ class Arrivals:
         """How many there are on each day."""
         return _counts(self.stamps)
 
-    def reach(self) -> tuple[dt.date, dt.date]:
-        """The first and last day (UTC) that a calendar of today can mean."""
-        sane = sorted(dt.date.fromisoformat(day) for day in self.stamps if day != calendar.NEVER)
+    def reach(self, wanted: Container[str] | None) -> tuple[dt.date, dt.date]:
+        """The first and last of some days (UTC) that a calendar of today can mean; of all where None is asked."""
+        sane = sorted(dt.date.fromisoformat(day) for day in self.stamps if day != calendar.NEVER and (wanted is None or day in wanted))
         return (sane[0], sane[-1]) if sane else (dt.date(2000, 1, 1), dt.date(2000, 1, 1))
 
 
@@ -73,7 +73,7 @@ def of_database(name: str, loaded: Loaded, *, before: Mapping[str, str] | None =
         if wanted is None:
             return loaded
         near = [(rows[time] >= _moment(rows[time], first)) & (rows[time] < _moment(rows[time], last + engine.DAY))
-                for first, last in calendar.stretches(day for day in stamps if day in wanted)]
+                for first, last in calendar.stretches((day for day in stamps if day in wanted), stamps)]
         if calendar.NEVER in wanted:
             near += [rows[time].isnull(), rows[time] < _moment(rows[time], dt.date.fromisoformat(calendar.FIRST)),
                      rows[time] >= _moment(rows[time], dt.date.fromisoformat(calendar.LAST))]

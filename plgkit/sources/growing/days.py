@@ -46,30 +46,33 @@ def elsewhere(days: Iterable[str], zone: str, *, back: bool = False) -> set[str]
     return found | {known(str(dt.date.fromisoformat(day) + (-way if back else way) * engine.DAY)) for day in sane for way in ways}
 
 
-def stretches(days: Iterable[str]) -> Iterator[tuple[dt.date, dt.date]]:
-    """Days that follow each other, as first and last of each stretch.
+def stretches(days: Iterable[str], there: Iterable[str] = ()) -> Iterator[tuple[dt.date, dt.date]]:
+    """Days that follow each other, as first and last of each stretch; those between which no day is `there` follow each other, too.
 
     Examples
     --------
     >>> [f"{first} to {last}" for first, last in stretches({"2025-01-01", "2025-01-02", "2025-02-01"})]
     ['2025-01-01 to 2025-01-02', '2025-02-01 to 2025-02-01']
+    >>> [f"{first} to {last}" for first, last in stretches({"2025-01-02", "2025-02-01"}, {"2025-01-01", "2025-01-02", "2025-02-01"})]
+    ['2025-01-02 to 2025-02-01']
     """
+    given, known = set(days) - {NEVER}, set(there)
     first = last = None
-    for day in sorted(dt.date.fromisoformat(each) for each in days if each != NEVER):
-        if last is not None and day == last + engine.DAY:
-            last = day
-            continue
-        if last is not None:
+    for day in sorted(given | (known - {NEVER})):
+        here = dt.date.fromisoformat(day)
+        if first is not None and (day not in given or not (known or here == last + engine.DAY)):
             yield first, last
-        first = last = day
-    if last is not None:
+            first = None
+        if day in given:
+            first, last = first or here, here
+    if first is not None:
         yield first, last
 
 
-def among(day: DateColumn, days: Iterable[str]) -> BooleanValue:
-    """Whether a row's day is one of these."""
+def among(day: DateColumn, days: Iterable[str], there: Iterable[str] = ()) -> BooleanValue:
+    """Whether a row's day is one of these, where no other day is than those `there`."""
     given = set(days)
-    found = [day.between(ibis.date(first.isoformat()), ibis.date(last.isoformat())) for first, last in stretches(given)]
+    found = [day.between(ibis.date(first.isoformat()), ibis.date(last.isoformat())) for first, last in stretches(given, there)]
     if NEVER in given:
         found.append(day.isnull() | (day < ibis.date(FIRST)) | (day > ibis.date(LAST)))
     return ibis.or_(*found).fill_null(False) if found else ibis.literal(False)

@@ -87,8 +87,7 @@ def opened(name: str, line: str, version: str, shelf: Shelf) -> Grown:
     with_used = set(known["day"][known["reason"].isna()].map(calendar.as_text))
 
     def on(days: set[str]) -> Table:
-        held = [each for each in pieces if days & set(each["days"])] or pieces[:1]
-        return _rows(shelf.used, held).filter(calendar.among(_.day, days))
+        return _held(shelf.used, pieces, days)
 
     return Grown(
         shelf.view(f"all_{name}_{version}", lambda: _rows(shelf.used, pieces)), _rows(shelf.aside, pieces), known,
@@ -111,7 +110,7 @@ def firsts(name: str, line: str, version: str, shelf: Shelf) -> tuple[Table, lis
     """What people did first, by piece, so that only new pieces are read for it; and the names of the tables it is kept in."""
     kept = {f"firsts_{cache.digest(each['name'], each['gone'])}": each for each in shelf.read(_note(name, line, version))["pieces"]}
     for table, piece in kept.items():
-        shelf.make(table, prepare.first_doings(_answered(shelf.used(piece["name"]), piece["gone"])), ["user_id"])
+        shelf.make(table, prepare.first_doings(_answered(shelf.used(piece["name"]), piece)), ["user_id"])
     return _level([shelf.open(table) for table in kept]), list(kept)
 
 
@@ -228,8 +227,10 @@ def _piece(of: Growing, shelf: Shelf, days: set[str] | None, read: set[str] | No
     stamp = cache.digest(of.line, of.version, *(sorted(each) if each is not None else None for each in (days, read)))
     name = f"{of.name}_{stamp}"
     wanted = None if read is None else calendar.elsewhere(read, of.zone, back=True)
-    judged = of.judge(of.arrived.read(wanted), of.arrived.reach())
-    shelf.make(name, judged if days is None else judged.filter(calendar.among(judged.day, days)), of.order, of.key)
+    judged = of.judge(of.arrived.read(wanted), of.arrived.reach(wanted))
+    if days is not None:
+        judged = judged.filter(calendar.among(judged.day, days, calendar.elsewhere(of.arrived.stamps, of.zone)))
+    shelf.make(name, judged, of.order, of.key)
     of.check(shelf.open(name))
     found = of.facts_of(shelf.open(name))
     return {"name": name, "days": dict.fromkeys(sorted(set(found["day"].map(calendar.as_text))), stamp), "gone": []}, found
@@ -244,7 +245,7 @@ def _without(piece: dict, days: set[str]) -> dict:
 
 def _rows(open_: Callable[[str], Table], pieces: list[dict]) -> Table:
     """The rows of all pieces, each for the days for which it answers."""
-    return _level([_answered(open_(each["name"]), each["gone"]) for each in pieces])
+    return _level([_answered(open_(each["name"]), each) for each in pieces])
 
 
 def _level(parts: list[Table]) -> Table:
@@ -254,8 +255,15 @@ def _level(parts: list[Table]) -> Table:
     return ibis.union(*level) if len(level) > 1 else level[0]
 
 
-def _answered(rows: Table, gone: list[str]) -> Table:
-    return rows.filter(~calendar.among(rows.day, gone)) if gone else rows
+def _held(open_: Callable[[str], Table], pieces: list[dict], days: set[str]) -> Table:
+    """The rows of some days."""
+    holding = [each for each in pieces if days & set(each["days"])] or pieces[:1]
+    return _rows(open_, holding).filter(calendar.among(_.day, days, {day for each in holding for day in each["days"]}))
+
+
+def _answered(rows: Table, piece: dict) -> Table:
+    """The rows of a piece on the days for which it answers."""
+    return rows.filter(~calendar.among(rows.day, piece["gone"], {*piece["gone"], *piece["days"]})) if piece["gone"] else rows
 
 
 def _days_of_people(before: dict, of: Growing, shelf: Shelf, people: str | None) -> set[str]:
@@ -301,7 +309,7 @@ def _days_sharing(state: dict, of: Growing, shelf: Shelf, days: set[str]) -> set
 
 def _on(state: dict, shelf: Shelf, days: set[str]) -> Table:
     """All rows of some days."""
-    return _rows(shelf.open, [each for each in state["pieces"] if days & set(each["days"])]).filter(calendar.among(_.day, days))
+    return _held(shelf.open, state["pieces"], days)
 
 
 def _days(rows: Table) -> set[str]:

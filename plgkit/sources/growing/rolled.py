@@ -72,7 +72,7 @@ def _days(events: Grown, shelf: Shelf, playbook: Playbook, before: list[dict] | 
     rows = rollups.active_days(events.on(changed), playbook)
     if after:
         others = _rows(shelf, after, "day")
-        rows = rows.union(others.filter((others.day >= ibis.date(since)) & ~calendar.among(others.day, changed)).select(rows.columns))
+        rows = rows.union(others.filter((others.day >= ibis.date(since)) & ~calendar.among(others.day, changed, {*changed, *events.stamps})).select(rows.columns))
     return [*stay, _made(shelf, name, rollups.activity(rows, earlier=_rows(shelf, stay, "day") if stay else None), since, "day")]
 
 
