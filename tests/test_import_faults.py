@@ -66,10 +66,15 @@ def test_a_csv_with_an_open_quotation_mark_and_cells_too_many_keeps_the_other_li
     assert done.read == 6
 
 
-def test_a_truncated_gzip_keeps_what_can_be_read_and_the_whole_file_adds_the_rest(tmp_path):
+def compressed(number: int) -> bytes:
+    """So many events that hardly become smaller."""
     draw = random.Random(1)
-    every = [moved(f"{number}", 1 + number % 28, text=f"{draw.getrandbits(600):x}") for number in range(3000)]
-    whole = gzip.compress("\n".join(map(json.dumps, every)).encode())
+    every = [moved(f"{each}", 1 + each % 28, text=f"{draw.getrandbits(600):x}") for each in range(number)]
+    return gzip.compress("\n".join(map(json.dumps, every)).encode())
+
+
+def test_a_truncated_gzip_keeps_what_can_be_read_and_the_whole_file_adds_the_rest(tmp_path):
+    whole = compressed(3000)
     export = tmp_path / "export"
     export.mkdir()
     (export / "events.jsonl.gz").write_bytes(whole[:len(whole) // 2])
@@ -378,9 +383,7 @@ def test_a_line_mended_in_its_file_no_longer_stands_aside_and_one_of_another_fil
 
 
 def test_a_file_that_broke_off_is_whole_once_it_comes_under_another_name(tmp_path):
-    draw = random.Random(1)
-    every = [moved(f"{number}", 1 + number % 28, text=f"{draw.getrandbits(600):x}") for number in range(300)]
-    whole = gzip.compress("\n".join(map(json.dumps, every)).encode())
+    whole = compressed(300)
     export = tmp_path / "export"
     export.mkdir()
     (export / "cut.jsonl.gz").write_bytes(whole[:len(whole) // 2])
